@@ -1,0 +1,78 @@
+# Every development task, one way each: `make` lists them. Whatever a task needs is set up by itself.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all lint format bench wheels clean always
+
+# Overlays are .pyc files: where writing these is forbidden there would be nothing to test or to time.
+unexport PYTHONDONTWRITEBYTECODE
+# The interpreter that clippy checks the native module against; maturin names its own.
+export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
+export PIP_QUIET := 1
+
+PYTHON ?= python3
+# What test-all must find, as in VERSIONS="3.12 3.13"; empty: whatever is there.
+VERSIONS :=
+BIN := .venv/bin
+RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+PACKAGE := README.md LICENSE $(shell find overlay_import -type f -not -name '*.so' -not -path '*/__pycache__/*')
+
+help:  ## list the tasks
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: .venv/.built  ## .venv with all tools and the package, editable
+
+demo: setup  ## real programs with and without overlays, then a module with lazy names
+	$(BIN)/python benches/demo.py
+
+test: setup  ## the Rust tests, and the Python tests on the default Python
+	cargo test --workspace --exclude overlay-core
+	$(BIN)/pytest
+
+test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 to 3.15
+	tools/find-pythons $(VERSIONS) | xargs -n 2 tools/test-wheel
+
+lint: setup  ## formatting, lints, types, and the stubs against the native module
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest overlay_import
+
+format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
+	cargo fmt --all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup  ## the benchmarks
+	$(BIN)/python benches/run.py
+
+wheels: dist/.built  ## dist/: the source archive, and a wheel for each CPython found
+
+clean:  ## remove all that these tasks made, but for the interpreters in .pythons/
+	cargo clean --quiet
+	rm -rf .venv .venvs .demo .hypothesis .*_cache dist overlay_import/_core*.so
+	find . -name __pycache__ -not -path './.pythons/*' -prune -exec rm -rf {} +
+
+.venv/.tools: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/pip install --group dev
+	touch $@
+
+.venv/.built: .venv/.tools $(RUST)
+	$(BIN)/maturin develop --release
+	touch $@
+
+dist/.built: .venv/.tools .pythons/found $(RUST) $(PACKAGE)
+	rm -rf dist
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/maturin build --release --out dist $$(sed 's/^[^ ]* /-i /' .pythons/found)
+	touch $@
+
+# Written anew only when another interpreter has come or gone.
+.pythons/found: always
+	@mkdir -p .pythons
+	@tools/find-pythons >$@.now
+	@cmp -s $@.now $@ || cp $@.now $@

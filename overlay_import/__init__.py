@@ -1,0 +1,117 @@
+"""Python programs that start faster: what a module does not need yet stays on disk until it is first used.
+
+    import overlay_import
+
+    overlay_import.install()
+
+Everything imported after that is served. `docs/` says how; the idea is Larry Hastings'.
+"""
+
+import os
+import sys
+
+from overlay_import._types import LoadStatus, OverlayCorruptError, OverlayError, OverlayNotFoundError, Status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Installation",
+    "LoadStatus",
+    "OverlayCorruptError",
+    "OverlayError",
+    "OverlayNotFoundError",
+    "Status",
+    "get_include",
+    "get_overlay",
+    "install",
+    "load_overlay",
+    "status",
+]
+
+try:
+    from overlay_import._core import get_overlay, load_overlay, module_status
+    from overlay_import._hook import Installation
+except ImportError as error:
+    # An interpreter that the native half was not built for: imports stay as they are.
+    from overlay_import._fallback import Installation, get_overlay, load_overlay, module_status
+
+    _unsupported = str(error)
+else:
+    _unsupported = ""
+
+LEVELS = ("declared", "bodies")
+
+_installation = Installation()
+
+
+def install(*, lazy="bodies", include=None, exclude=()):
+    """Serves every module imported from now on, but for what `include` and `exclude` say.
+
+    `lazy` is the level: `"declared"` or `"bodies"`. `include` and `exclude` are lists of package names: with
+    `include`, only these and their submodules are served; those of `exclude` never are.
+
+    Returns the `Installation`: `.uninstall()`, also a context manager. Installing again changes its settings. In the
+    environment, `OVERLAY_IMPORT=0` switches everything off and `OVERLAY_IMPORT_LAZY` picks a level. Where the
+    interpreter is not supported nothing is installed, and `.reason` says why.
+
+    Raises `ValueError` for an unknown level, `TypeError` for packages given as one string.
+    """
+    level = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
+    if level not in LEVELS:
+        raise ValueError(f"the level must be one of {', '.join(LEVELS)}, not {level!r}")
+    include = None if include is None else _packages("include", include)
+    exclude = _packages("exclude", exclude)
+    reason = _unsupported
+    if os.environ.get("OVERLAY_IMPORT") == "0":
+        reason = "OVERLAY_IMPORT=0 is set in the environment"
+    if reason:
+        _installation.uninstall()
+        _installation.level, _installation.reason = "off", reason
+        if sys.flags.verbose:
+            print(f"# overlay_import is off: {reason}", file=sys.stderr)
+        return _installation
+    reason = "the level 'bodies' is not there yet" if level == "bodies" else ""
+    _installation._activate(include, exclude, "declared", reason)
+    return _installation
+
+
+def _packages(option, names):
+    if isinstance(names, str):
+        raise TypeError(f"{option} must be a list of package names, not the string {names!r}")
+    return tuple(names)
+
+
+def status(module):
+    """What is loaded and what is pending in `module`, without loading anything. Returns a `Status`:
+
+    - `loaded`, `pending`: frozensets of overlay names;
+    - `bytes_core`, `bytes_loaded`, `bytes_pending`: sizes in the file;
+    - `level`: `"declared"`, or `"off"` for a module without overlays;
+    - `source`, `file`: the source file, and the cache file that its overlays come from;
+    - `origin`: `"cache"` or `"source"`, what this import used; `reason`: why the cache was not used, or why the
+      module has no lazy overlays.
+
+    Raises `TypeError` for what is no module.
+    """
+    fields = module_status(module)
+    if fields is not None:
+        return Status(level="declared", **fields)
+    spec = getattr(module, "__spec__", None)
+    return Status(
+        name=module.__name__,
+        level="off",
+        loaded=frozenset(),
+        pending=frozenset(),
+        bytes_core=0,
+        bytes_loaded=0,
+        bytes_pending=0,
+        source=getattr(module, "__file__", None),
+        file=None,
+        origin="source" if spec is None else getattr(spec, "origin", None),
+        reason="the module has no overlays",
+    )
+
+
+def get_include():
+    """The folder of `overlay_import.h`, for a C compiler's `-I`."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")

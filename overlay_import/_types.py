@@ -1,0 +1,97 @@
+"""The classes that the package hands out. Imported at start-up: nothing but builtins here."""
+
+
+class OverlayError(ImportError):
+    """An overlay could not be loaded.
+
+    `name` is the module's name, `path` the file that the overlay comes from (`None` where there is no file).
+    """
+
+    __module__ = "overlay_import"
+
+
+class OverlayNotFoundError(OverlayError):
+    """The module has no overlay of this name."""
+
+    __module__ = "overlay_import"
+
+
+class OverlayCorruptError(OverlayError):
+    """The file no longer gives the bytes that the module was imported from."""
+
+    __module__ = "overlay_import"
+
+
+class LoadStatus(int):
+    """What `load_overlay` did: `LOADED` (1) or `ALREADY_LOADED` (2), the values of the C function."""
+
+    __module__ = "overlay_import"
+    __slots__ = ()
+
+    LOADED: "LoadStatus"
+    ALREADY_LOADED: "LoadStatus"
+
+    def __new__(cls, value):
+        for member in _MEMBERS:
+            if member == value:
+                return member
+        raise ValueError(f"{value!r} is not a valid LoadStatus")
+
+    @property
+    def name(self):
+        """`"LOADED"` or `"ALREADY_LOADED"`."""
+        return "LOADED" if self == 1 else "ALREADY_LOADED"
+
+    @property
+    def value(self):
+        """1 or 2."""
+        return int(self)
+
+    def __repr__(self):
+        return f"<LoadStatus.{self.name}: {int(self)}>"
+
+    def __str__(self):
+        return f"LoadStatus.{self.name}"
+
+    def __reduce__(self):
+        return LoadStatus, (int(self),)
+
+
+_MEMBERS = (int.__new__(LoadStatus, 1), int.__new__(LoadStatus, 2))
+LoadStatus.LOADED, LoadStatus.ALREADY_LOADED = _MEMBERS
+
+
+class Status:
+    """What is loaded and what is still lazy in one module. See `overlay_import.status`."""
+
+    __module__ = "overlay_import"
+    __slots__ = (
+        "bytes_core",
+        "bytes_loaded",
+        "bytes_pending",
+        "file",
+        "level",
+        "loaded",
+        "name",
+        "origin",
+        "pending",
+        "reason",
+        "source",
+    )
+
+    def __init__(self, **fields):
+        for field in self.__slots__:
+            setattr(self, field, fields[field])
+
+    def __repr__(self):
+        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in self.__slots__)
+        return f"Status({fields})"
+
+
+def merge_annotate(first, second):
+    """One `__annotate__` for a module whose core and overlay each compiled one (PEP 649, CPython 3.14)."""
+
+    def __annotate__(format, /):
+        return {**first(format), **second(format)}
+
+    return __annotate__

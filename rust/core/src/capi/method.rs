@@ -1,0 +1,35 @@
+//! `OverlayLoader.exec_module`: a method descriptor, so that an import has no Python frame of ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::types;
+use crate::importing;
+
+/// A method descriptor of `class` for `importing::exec_module`.
+pub fn exec_module<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let function = ffi::PyMethodDefPointer { PyCFunction: exec_module_slot };
+    let definition = Box::leak(Box::new(types::method(c"exec_module", function, ffi::METH_O)));
+    // SAFETY: the class is alive and the definition lives for ever; the result is a new reference or null.
+    unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyDescr_NewMethod(class.as_type_ptr(), definition)) }
+}
+
+unsafe extern "C" fn exec_module_slot(loader: *mut ffi::PyObject, module: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls methods with the GIL held and live objects.
+    let py = unsafe { Python::assume_attached() };
+    let (loader, module) = unsafe { (Bound::from_borrowed_ptr(py, loader), Bound::from_borrowed_ptr(py, module)) };
+    let result = catch_unwind(AssertUnwindSafe(|| importing::exec_module(&loader, &module)))
+        .unwrap_or_else(|_| Err(PySystemError::new_err("overlay_import failed internally")));
+    match result {
+        Ok(()) => py.None().into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            ptr::null_mut()
+        }
+    }
+}

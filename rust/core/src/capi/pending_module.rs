@@ -1,0 +1,188 @@
+//! The class of a module that has lazy overlays pending: `ModuleType` with a look at them on a miss.
+//!
+//! `module.__class__` is set to it when the module's core has run, and back when nothing is pending: a plain module has
+//! specialised attribute reads, and no class or `__getattr__` of ours.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyType};
+
+use super::types;
+use crate::state::{self, State};
+use crate::{load, names};
+
+static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Gives `module` the pending class; false where its class is not `ModuleType`, and is left alone.
+pub fn make_pending(module: &Bound<'_, PyModule>) -> PyResult<bool> {
+    let py = module.py();
+    if !module.get_type().is(py.get_type::<PyModule>()) {
+        return Ok(is_pending(module));
+    }
+    let ours = TYPE.get_or_try_init(py, || make_type(py))?;
+    module.setattr(intern!(py, "__class__"), ours)?;
+    Ok(true)
+}
+
+/// Gives `module` back its own class.
+pub fn make_plain(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if !is_pending(module) {
+        return Ok(());
+    }
+    let py = module.py();
+    let name = intern!(py, "__class__");
+    let plain = py.get_type::<PyModule>();
+    // SAFETY: all three are alive; the generic setter goes past our own slot, which would load what is pending.
+    let failed = unsafe { ffi::PyObject_GenericSetAttr(module.as_ptr(), name.as_ptr(), plain.as_ptr()) };
+    if failed == -1 { Err(PyErr::fetch(py)) } else { Ok(()) }
+}
+
+fn is_pending(module: &Bound<'_, PyModule>) -> bool {
+    TYPE.get(module.py()).is_some_and(|ours| module.get_type().is(ours))
+}
+
+fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let dir = types::method(c"__dir__", ffi::PyMethodDefPointer { PyCFunction: dir }, ffi::METH_NOARGS);
+    let slots = vec![
+        types::slot(ffi::Py_tp_getattro, getattro as *mut c_void),
+        types::slot(ffi::Py_tp_setattro, setattro as *mut c_void),
+        types::slot(ffi::Py_tp_methods, types::methods(vec![dir])),
+    ];
+    types::same_layout(&py.get_type::<PyModule>(), c"builtins.module", c"module", slots)
+}
+
+/// Runs `work` with the module as a Python object; a Rust error becomes the Python exception and `failed`.
+unsafe fn with_module<T>(op: *mut ffi::PyObject, failed: T, work: impl FnOnce(&Bound<'_, PyModule>) -> PyResult<T>) -> T {
+    // SAFETY: the interpreter calls slots and methods with the GIL held and a live instance of our type, a module.
+    let py = unsafe { Python::assume_attached() };
+    let module = unsafe { Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>() };
+    work(&module).unwrap_or_else(|error| {
+        error.restore(py);
+        failed
+    })
+}
+
+unsafe extern "C" fn getattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter with live objects; see `with_module`. What is returned is a new reference.
+    unsafe {
+        let found = ffi::PyObject_GenericGetAttr(op, name);
+        if found.is_null() {
+            return with_module(op, ptr::null_mut(), |module| missing(module, name));
+        }
+        with_module(op, ptr::null_mut(), |module| Ok(as_plain(module, name, found)))
+    }
+}
+
+/// What a plain module would have answered: its own class, and a dict in which every name is found.
+fn as_plain(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject, found: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let py = module.py();
+    if name == intern!(py, "__dict__").as_ptr() {
+        if let Some(state) = state::of_module(module) {
+            state.expose();
+            // Failing to make a type object leaves the dict as it is.
+            let _ = state.refresh(&module.dict());
+        }
+    } else if name == intern!(py, "__class__").as_ptr() {
+        // SAFETY: `found` is the reference to our class that we were given, and gives way to a new one.
+        unsafe { ffi::Py_DECREF(found) };
+        return py.get_type::<PyModule>().into_ptr();
+    }
+    found
+}
+
+/// An attribute that is not there: loads the overlay that has it, or does what a plain module does.
+fn missing(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+    let py = module.py();
+    let error = PyErr::fetch(py);
+    if !error.is_instance_of::<PyAttributeError>(py) {
+        return Err(error);
+    }
+    // SAFETY: the interpreter gave us a live name.
+    let name = unsafe { Bound::from_borrowed_ptr(py, name) };
+    let pending = state::of_module(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));
+    let Some((state, entry)) = pending else { return plain_getattr(module, &name) };
+    load::load(&module.dict(), &state, entry, false)?;
+    plain_getattr(module, &name).map_err(|error| with_note(&state, &name, entry, error))
+}
+
+/// Says that the overlay of that name has run and did not define it.
+fn with_note(state: &State, name: &Bound<'_, PyAny>, entry: u32, error: PyErr) -> PyErr {
+    let py = name.py();
+    if error.is_instance_of::<PyAttributeError>(py) && !state.is_running(entry) {
+        let note = format!("the overlay ('lazy', '{name}') was loaded and did not define '{name}'");
+        // An exception that takes no note is still the right exception.
+        let _ = error.add_note(py, note);
+    }
+    error
+}
+
+/// `ModuleType.__getattribute__`: with the module's own `__getattr__` and the usual message.
+fn plain_getattr(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: ModuleType fills the slot; both arguments are alive; the result is a new reference or null.
+    let value = unsafe { ffi::PyModule_Type.tp_getattro.map(|getattro| getattro(module.as_ptr(), name.as_ptr())) };
+    match value {
+        Some(value) if !value.is_null() => Ok(value),
+        _ => Err(PyErr::fetch(module.py())),
+    }
+}
+
+unsafe extern "C" fn setattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject, value: *mut ffi::PyObject) -> c_int {
+    // SAFETY: called by the interpreter with live objects, `value` null for a deletion; see `with_module`.
+    unsafe {
+        with_module(op, -1, |module| {
+            let name = Bound::from_borrowed_ptr(module.py(), name);
+            before_binding(module, &name, value.is_null())?;
+            if ffi::PyObject_GenericSetAttr(op, name.as_ptr(), value) == -1 {
+                return Err(PyErr::fetch(module.py()));
+            }
+            Ok(0)
+        })
+    }
+}
+
+/// Brings about what an eager module would have had by now: a name to delete, all names before the class changes.
+fn before_binding(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>, deletes: bool) -> PyResult<()> {
+    let Some(state) = state::of_module(module) else { return Ok(()) };
+    let dict = module.dict();
+    if name.as_ptr() == intern!(module.py(), "__class__").as_ptr() {
+        return load::load_pending(&dict, &state);
+    }
+    let Some(entry) = state.pending_entry(name) else { return Ok(()) };
+    if deletes {
+        return load::load(&dict, &state, entry, false).map(drop);
+    }
+    // The new value stands where the overlay's would: a later deletion must not bring the overlay's back.
+    state.settle(entry);
+    state.refresh(&dict)
+}
+
+/// `module.__dir__()`: the names of an eager module, without loading them.
+unsafe extern "C" fn dir(op: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: METH_NOARGS; see `with_module`.
+    unsafe { with_module(op, ptr::null_mut(), |module| dir_of(module).map(Bound::into_ptr)) }
+}
+
+fn dir_of<'py>(module: &Bound<'py, PyModule>) -> PyResult<Bound<'py, PyAny>> {
+    let py = module.py();
+    let dict = module.dict();
+    if let Some(own) = dict.get_item(intern!(py, "__dir__"))? {
+        return own.call0();
+    }
+    // SAFETY: PyDict_Keys takes any dict past the methods of its type; the result is a new list or null.
+    let keys = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDict_Keys(dict.as_ptr()))?.cast_into::<PyList>()? };
+    let Some(state) = state::of_module(module) else { return Ok(keys.into_any()) };
+    for entry in state.pending() {
+        if let Some(attribute) = names::lazy_attribute(&load::name_of(&state, py, entry)?) {
+            if dict.get_item(&attribute)?.is_none() {
+                keys.append(attribute)?;
+            }
+        }
+    }
+    Ok(keys.into_any())
+}

@@ -1,0 +1,115 @@
+//! What the compiler, in Python, asks of the native half: the split, the bytes of a file, the file on the disk.
+
+use std::path::PathBuf;
+
+use overlay_file::{Kind, Name, Overlay, Writer, marshal, write_atomic};
+use overlay_split::{Declared, Form, Grammar, Item, SplitError, Text, blank_statements};
+use pyo3::exceptions::{PySyntaxError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+/// Whether the source can declare an overlay at all: false is certain, true is worth a look.
+#[pyfunction]
+pub fn may_declare(source: &[u8]) -> bool {
+    overlay_split::may_declare(source)
+}
+
+fn grammar(py: Python<'_>) -> Grammar {
+    let version = py.version_info();
+    Grammar { nested_fstrings: version >= (3, 12), tstrings: version >= (3, 14) }
+}
+
+fn syntax_error(py: Python<'_>, error: SplitError, path: &Bound<'_, PyAny>) -> PyErr {
+    let place = (path, error.line, error.column, error.text, error.line, error.end_column);
+    match place.into_pyobject(py) {
+        Ok(place) => PySyntaxError::new_err((error.message, place.unbind())),
+        Err(error) => error,
+    }
+}
+
+/// The parts of a source: `(eager, core, overlays)`, or `None` where nothing is declared (or the source is no Python).
+///
+/// `eager` is the whole source without its overlay statements, or `None` where it has none of them. Each overlay is
+/// `(item, line, column, declaration, text)`; `core` and `text` are padded with newlines to stand on their own lines.
+/// An item is a string for an identifier, `(literal,)` for the text of a literal, a list for a tuple, or a constant.
+///
+/// Raises `SyntaxError` at the first declaration that is not one.
+#[pyfunction]
+pub fn split_source<'py>(source: &Bound<'py, PyString>, path: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let py = source.py();
+    // A lone surrogate cannot be encoded, so no file has it; the compiler says what is wrong.
+    let Ok(text) = source.to_str() else { return Ok(None) };
+    let split = overlay_split::split(text, grammar(py)).map_err(|error| syntax_error(py, error, path))?;
+    let Some(split) = split else { return Ok(None) };
+    let eager = split.has_statements.then(|| blank_statements(text, &split));
+    let overlays = split.overlays.iter().map(|declared| overlay(py, text, declared)).collect::<PyResult<Vec<_>>>()?;
+    Ok(Some((eager, padded(text, &split.core), overlays).into_pyobject(py)?))
+}
+
+fn padded(source: &str, text: &Text) -> String {
+    let body = &source[text.start..text.end];
+    let blank = text.first_line.saturating_sub(1) as usize;
+    let mut padded = String::with_capacity(blank + body.len());
+    padded.extend(std::iter::repeat_n('\n', blank));
+    padded.push_str(body);
+    padded
+}
+
+fn overlay<'py>(py: Python<'py>, source: &str, declared: &Declared) -> PyResult<Bound<'py, PyTuple>> {
+    let declaration = &source[declared.declaration.clone()];
+    let is_statement = matches!(declared.form, Form::Statement);
+    (item(py, &declared.name)?, declared.line, declaration, is_statement, padded(source, &declared.text)).into_pyobject(py)
+}
+
+fn item<'py>(py: Python<'py>, name: &Item) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match name {
+        Item::Identifier(identifier) => identifier.into_pyobject(py)?.into_any(),
+        Item::Literal(text) => (text,).into_pyobject(py)?.into_any(),
+        Item::None => py.None().into_bound(py),
+        Item::True => true.into_pyobject(py)?.to_owned().into_any(),
+        Item::False => false.into_pyobject(py)?.to_owned().into_any(),
+        Item::Tuple(items) => {
+            items.iter().map(|name| item(py, name)).collect::<PyResult<Vec<_>>>()?.into_pyobject(py)?.into_any()
+        }
+    })
+}
+
+/// An overlay as the compiler hands it over: its name, the name's marshalled bytes, payload, kind, needs, flags.
+#[derive(FromPyObject)]
+pub struct Made<'py>(Bound<'py, PyAny>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, String, Vec<u32>, u32);
+
+/// The bytes of an overlay file: deterministic, whatever reference counts marshal saw.
+#[pyfunction]
+pub fn build_file<'py>(
+    py: Python<'py>,
+    header: &Bound<'py, PyBytes>,
+    core: (Bound<'py, PyBytes>, Vec<u32>, u32),
+    overlays: Vec<Made<'py>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let invalid = |error: overlay_file::FileError| PyValueError::new_err(error.to_string());
+    let header: [u8; 16] = header.as_bytes().try_into()?;
+    let (core, needs, flags) = core;
+    let core = marshal::canonical(core.as_bytes()).map_err(invalid)?;
+    let mut writer = Writer::new(Vec::new(), header, &core, &needs, flags).map_err(invalid)?;
+    for Made(name, marshalled, payload, kind, needs, flags) in overlays {
+        let kind = match kind.as_str() {
+            "code" => Kind::Code,
+            "constant" => Kind::Constant,
+            other => return Err(PyValueError::new_err(format!("unknown kind of overlay: {other}"))),
+        };
+        let key = crate::names::key(&name)?.ok_or_else(|| PyValueError::new_err("this object cannot name an overlay"))?;
+        let marshalled = marshal::canonical(marshalled.as_bytes()).map_err(invalid)?;
+        let payload = marshal::canonical(payload.as_bytes()).map_err(invalid)?;
+        let name = Some(Name { key: &key, marshalled: &marshalled });
+        writer.overlay(&Overlay { kind, name, payload: &payload, needs: &needs, flags }).map_err(invalid)?;
+    }
+    let bytes = writer.finish(&crate::handles::get(py)?.cache_tag, 0).map_err(invalid)?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Writes a file so that its readers see all of it or what was there before.
+#[pyfunction]
+pub fn write_file(py: Python<'_>, path: PathBuf, bytes: &[u8], mode: u32) -> PyResult<()> {
+    py.detach(|| write_atomic(&path, bytes, mode))?;
+    Ok(())
+}

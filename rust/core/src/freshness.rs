@@ -1,0 +1,70 @@
+//! Whether a cache file still stands for its source, and if not, why: PEP 552's rules.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyBytesMethods};
+
+use crate::handles::Handles;
+
+/// `None` where the file is fresh; otherwise the reason why it is not.
+pub fn reason_against(py: Python<'_>, handles: &Handles, header: &[u8; 16], identity: &str, source: &Path) -> PyResult<Option<String>> {
+    let (magic, rest) = header.split_at(4);
+    if magic != handles.magic || identity != handles.cache_tag {
+        return Ok(Some(format!("it was made by another Python ({identity})")));
+    }
+    let (flags, stamp) = rest.split_at(4);
+    match flags {
+        [0, 0, 0, 0] => Ok(reason_against_stamp(stamp, source)),
+        [1, 0, 0, 0] => check_hash(py, handles, stamp, source, "always"),
+        [3, 0, 0, 0] => match check_mode(py)?.as_str() {
+            "never" => Ok(None),
+            _ => check_hash(py, handles, stamp, source, "default"),
+        },
+        _ => Ok(Some("its flags are unknown".to_owned())),
+    }
+}
+
+/// The eight bytes of a timestamp header: seconds and size, each modulo 2**32.
+fn stamp_of(metadata: &fs::Metadata) -> io::Result<[u8; 8]> {
+    let seconds = match metadata.modified()?.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_secs(),
+        // As Python's int() of a negative float: towards zero.
+        Err(before) => before.duration().as_secs().wrapping_neg(),
+    };
+    let mut stamp = [0; 8];
+    stamp[..4].copy_from_slice(&(seconds as u32).to_le_bytes());
+    stamp[4..].copy_from_slice(&(metadata.len() as u32).to_le_bytes());
+    Ok(stamp)
+}
+
+fn reason_against_stamp(stamp: &[u8], source: &Path) -> Option<String> {
+    match fs::metadata(source).and_then(|metadata| stamp_of(&metadata)) {
+        Ok(now) if now == stamp => None,
+        Ok(now) if now[..4] == stamp[..4] => Some("the source's size changed".to_owned()),
+        Ok(_) => Some("the source's modification time changed".to_owned()),
+        Err(error) => Some(format!("the source cannot be asked for its time: {error}")),
+    }
+}
+
+fn check_mode(py: Python<'_>) -> PyResult<String> {
+    py.import("_imp")?.getattr("check_hash_based_pycs")?.extract()
+}
+
+/// Compares the source's hash, unless the mode of `python --check-hash-based-pycs` is below `from`.
+fn check_hash(py: Python<'_>, handles: &Handles, stamp: &[u8], source: &Path, from: &str) -> PyResult<Option<String>> {
+    if from == "always" && check_mode(py)? != "always" {
+        return Ok(None);
+    }
+    let bytes = match fs::read(source) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Some(format!("the source cannot be read: {error}"))),
+    };
+    let magic = u32::from(u16::from_le_bytes([handles.magic[0], handles.magic[1]])) | 0x0a0d_0000;
+    let hash = py.import("_imp")?.getattr("source_hash")?.call1((magic, PyBytes::new(py, &bytes)))?;
+    let same = hash.cast::<PyBytes>()?.as_bytes() == stamp;
+    Ok((!same).then(|| "the source's hash changed".to_owned()))
+}

@@ -1,0 +1,75 @@
+//! What the hot path needs from Python, looked up once.
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+/// Objects of the interpreter and of importlib that every import uses.
+pub struct Handles {
+    /// `importlib._bootstrap._call_with_frames_removed`: tracebacks leave out what runs below it.
+    pub call_with_frames_removed: Py<PyAny>,
+    /// `importlib._bootstrap._ModuleLock`: re-entrant, and knows deadlocks with the import locks.
+    pub module_lock: Py<PyAny>,
+    pub deadlock_error: Py<PyAny>,
+    pub verbose_message: Py<PyAny>,
+    pub fix_co_filename: Py<PyAny>,
+    pub cache_from_source: Py<PyAny>,
+    pub exec: Py<PyAny>,
+    /// `sys.__dict__`, for what a program may change while it runs.
+    pub sys: Py<PyDict>,
+    pub magic: [u8; 4],
+    /// `sys.implementation.cache_tag`: written to every file as the identity of its interpreter.
+    pub cache_tag: String,
+    /// The PEP 488 tag of our cache files: `overlay`, `overlay1`, `overlay2`.
+    pub optimization: String,
+    /// What stands between a module's stem and the end of its cache file's name.
+    pub cache_suffix: OsString,
+    /// `python -v`.
+    pub verbose: bool,
+}
+
+static HANDLES: PyOnceLock<Handles> = PyOnceLock::new();
+
+pub fn get(py: Python<'_>) -> PyResult<&Handles> {
+    HANDLES.get_or_try_init(py, || Handles::find(py))
+}
+
+impl Handles {
+    fn find(py: Python<'_>) -> PyResult<Self> {
+        let sys = py.import("sys")?;
+        // The modules behind importlib are there from the start; importing importlib itself would cost.
+        let bootstrap = py.import("_frozen_importlib")?;
+        let external = py.import("_frozen_importlib_external")?;
+        let cache_tag: String = sys.getattr("implementation")?.getattr("cache_tag")?.extract()?;
+        let flags = sys.getattr("flags")?;
+        let optimization = match flags.getattr("optimize")?.extract::<u8>()? {
+            0 => "overlay".to_owned(),
+            level => format!("overlay{level}"),
+        };
+        Ok(Self {
+            call_with_frames_removed: bootstrap.getattr("_call_with_frames_removed")?.unbind(),
+            module_lock: bootstrap.getattr("_ModuleLock")?.unbind(),
+            deadlock_error: bootstrap.getattr("_DeadlockError")?.unbind(),
+            verbose_message: bootstrap.getattr("_verbose_message")?.unbind(),
+            fix_co_filename: py.import("_imp")?.getattr("_fix_co_filename")?.unbind(),
+            cache_from_source: external.getattr("cache_from_source")?.unbind(),
+            exec: py.import("builtins")?.getattr("exec")?.unbind(),
+            sys: sys.dict().unbind(),
+            magic: external.getattr("MAGIC_NUMBER")?.extract()?,
+            cache_suffix: format!(".{cache_tag}.opt-{optimization}.pyc").into(),
+            cache_tag,
+            optimization,
+            verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
+        })
+    }
+
+    /// Says `message` under `python -v`, as importlib does; costs nothing otherwise.
+    pub fn say(&self, py: Python<'_>, message: impl FnOnce() -> String) -> PyResult<()> {
+        if self.verbose {
+            self.verbose_message.call1(py, ("{}", message()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! `exec_module`: from a source path to an executed module. The hot path of the package.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::thread::{self, ThreadId};
+
+use overlay_file::{Cache, Image, Memory};
+use parking_lot::Mutex;
+use pyo3::exceptions::PyImportError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyCode, PyDict};
+
+use crate::capi::{code, pending_dict, pending_module};
+use crate::handles::{self, Handles};
+use crate::state::{self, Origin, State};
+use crate::{cache_path, freshness, load, public};
+
+/// Files whose directories stay mapped after the last module that uses them is gone.
+const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+
+static FILES: LazyLock<Cache> = LazyLock::new(|| Cache::new(CACHED_FILES));
+
+/// A module's code, and where it came from.
+struct Found<'py> {
+    core: Bound<'py, PyCode>,
+    image: Option<Arc<Image>>,
+    origin: Origin,
+}
+
+/// `Loader.exec_module`: finds the module's code, fresh from its cache file or from its source, and runs it.
+pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = loader.py();
+    let handles = handles::get(py)?;
+    let Ok(module) = module.cast::<PyModule>() else {
+        return exec_eager(handles, loader, module);
+    };
+    let path = loader.getattr(intern!(py, "path"))?;
+    let cache = cache_path::of(&path)?;
+    let found = match from_cache(handles, &path, &cache)? {
+        Ok(found) => found,
+        Err(reason) => from_source(handles, loader, &cache, reason)?,
+    };
+    match found.image.clone().filter(|image| image.len() > 1) {
+        Some(image) => exec_with_overlays(handles, loader, module, found, image, &path, &cache),
+        None => exec_plain(handles, module, &found.core),
+    }
+}
+
+/// A stand-in for a module, which has nothing to hang overlays on.
+fn exec_eager(handles: &Handles, loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = loader.py();
+    let name = module.getattr(intern!(py, "__name__"))?;
+    let code = loader.call_method1(intern!(py, "get_code"), (&name,))?;
+    if code.is_none() {
+        return Err(PyImportError::new_err(format!("cannot load module {} when get_code() returns None", name.repr()?)));
+    }
+    exec(handles, &code, &module.getattr(intern!(py, "__dict__"))?)
+}
+
+fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = code.py();
+    handles.call_with_frames_removed.bind(py).call1((&handles.exec, code, dict)).map(drop)
+}
+
+fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
+    let py = path.py();
+    let image = match FILES.open(cache) {
+        Ok(image) => image,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let source: PathBuf = path.extract()?;
+    if let Some(reason) = freshness::reason_against(py, handles, image.header(), image.identity(), &source)? {
+        return Ok(Err(reason));
+    }
+    let core = match image.payload(0) {
+        Ok(core) => core,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    handles.say(py, || format!("{} matches {}", cache.display(), source.display()))?;
+    let core = code::unmarshal_code(py, &core, path)?;
+    Ok(Ok(Found { core, image: Some(image), origin: Origin { from: "cache", reason: String::new() } }))
+}
+
+fn from_source<'py>(
+    handles: &Handles,
+    loader: &Bound<'py, PyAny>,
+    cache: &Path,
+    reason: String,
+) -> PyResult<Found<'py>> {
+    let py = loader.py();
+    handles.say(py, || format!("overlay cache {} not used: {reason}", cache.display()))?;
+    // Below importlib's frame, so that a SyntaxError's traceback begins where stock's does.
+    let compile = public::function(py, "_compile_source")?;
+    let made = handles.call_with_frames_removed.bind(py).call1((compile, loader, cache.as_os_str()))?;
+    let (core, file): (Bound<'py, PyCode>, Option<Bound<'py, PyBytes>>) = made.extract()?;
+    let image = match file {
+        Some(file) => Image::from_source(Box::new(Memory(file.as_bytes().to_vec()))).ok().map(Arc::new),
+        None => None,
+    };
+    Ok(Found { core, image, origin: Origin { from: "source", reason } })
+}
+
+/// Compiles the loader's source and writes the cache file; gives the core and, where there are overlays, the file.
+#[pyfunction]
+pub fn _compile_source<'py>(loader: &Bound<'py, PyAny>, cache: PathBuf) -> PyResult<Bound<'py, PyAny>> {
+    let py = loader.py();
+    let result = match compiler(py) {
+        Ok(Some(compiler)) => compiler.call_method1("compile_and_cache", (loader, cache.into_os_string())),
+        Ok(None) => stock_code(loader),
+        Err(error) => Err(error),
+    };
+    result.inspect_err(|error| error.set_traceback(py, None))
+}
+
+/// The compiler; `None` for the modules that it imports itself while this thread imports it.
+fn compiler(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
+    static COMPILER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static IMPORTING: Mutex<Option<ThreadId>> = Mutex::new(None);
+    let this = thread::current().id();
+    if COMPILER.get(py).is_none() {
+        if *IMPORTING.lock() == Some(this) {
+            return Ok(None);
+        }
+        *IMPORTING.lock() = Some(this);
+        let imported = py.import("overlay_import._compiler");
+        *IMPORTING.lock() = None;
+        let _ = COMPILER.set(py, imported?.into_any().unbind());
+    }
+    Ok(COMPILER.get(py).map(|compiler| compiler.bind(py)))
+}
+
+fn stock_code<'py>(loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = loader.py();
+    let code = loader.call_method1(intern!(py, "get_code"), (loader.getattr(intern!(py, "name"))?,))?;
+    Ok((code, py.None()).into_pyobject(py)?.into_any())
+}
+
+fn exec_plain(handles: &Handles, module: &Bound<'_, PyModule>, core: &Bound<'_, PyCode>) -> PyResult<()> {
+    let dict = module.dict();
+    let previous = Suspended::new(module, &dict)?;
+    let result = exec(handles, core, &dict);
+    match (result, previous) {
+        (Err(error), Some(previous)) => {
+            previous.restore(module, &dict)?;
+            Err(error)
+        }
+        (result, _) => result,
+    }
+}
+
+fn exec_with_overlays(
+    handles: &Handles,
+    loader: &Bound<'_, PyAny>,
+    module: &Bound<'_, PyModule>,
+    found: Found<'_>,
+    image: Arc<Image>,
+    path: &Bound<'_, PyAny>,
+    cache: &Path,
+) -> PyResult<()> {
+    let py = module.py();
+    let dict = module.dict();
+    let previous = Suspended::new(module, &dict)?;
+    let name = loader.getattr(intern!(py, "name"))?;
+    let cache = cache.as_os_str().into_pyobject(py)?.into_any();
+    let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), found.origin)?;
+    let state = Arc::new(state);
+    // From here on: the core itself may load overlays.
+    state::register(&dict, Arc::clone(&state));
+    let result = exec(handles, &found.core, &dict).and_then(|()| activate(module, &dict, &state));
+    if let Err(error) = result {
+        deactivate(module, &dict)?;
+        if let Some(previous) = previous {
+            previous.restore(module, &dict)?;
+        }
+        return Err(error);
+    }
+    previous.map_or(Ok(()), |previous| previous.load_again(&dict, &state))
+}
+
+/// The core has run: from now on a miss loads what is pending.
+fn activate(module: &Bound<'_, PyModule>, dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+    load::note_mentions(state, 0);
+    if !state.pending().is_empty() && !pending_module::make_pending(module)? {
+        state.set_eager("the module has a class of its own");
+        load::load_pending(dict, state)?;
+    }
+    state.refresh(dict)?;
+    load::load_needs(dict, state, 0, false)
+}
+
+fn deactivate(module: &Bound<'_, PyModule>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    pending_module::make_plain(module)?;
+    pending_dict::set(dict, false)?;
+    state::forget(dict.as_ptr() as usize);
+    Ok(())
+}
+
+/// What a module had before `importlib.reload` began to execute it anew.
+struct Suspended<'py> {
+    state: Arc<State>,
+    record: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Suspended<'py> {
+    fn new(module: &Bound<'py, PyModule>, dict: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
+        let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(None) };
+        deactivate(module, dict)?;
+        let name = intern!(module.py(), "__overlays__");
+        let record = dict.get_item(name)?;
+        if record.is_some() {
+            dict.del_item(name)?;
+        }
+        Ok(Some(Self { state, record }))
+    }
+
+    /// The new code failed: the module goes on with what it had.
+    fn restore(self, module: &Bound<'py, PyModule>, dict: &Bound<'py, PyDict>) -> PyResult<()> {
+        if let Some(record) = self.record {
+            dict.set_item(intern!(module.py(), "__overlays__"), record)?;
+        }
+        state::register(dict, Arc::clone(&self.state));
+        if !self.state.pending().is_empty() {
+            pending_module::make_pending(module)?;
+        }
+        self.state.refresh(dict)
+    }
+
+    /// Lazy names that were loaded are in the namespace with their old values: an eager reload would renew them.
+    fn load_again(self, dict: &Bound<'py, PyDict>, state: &Arc<State>) -> PyResult<()> {
+        let Some(record) = self.record else { return Ok(()) };
+        for entry in state.pending() {
+            if record.contains(load::name_of(state, dict.py(), entry)?)? {
+                load::load(dict, state, entry, false)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! What `overlay-import inspect` shows of a file.
+
+use std::path::PathBuf;
+
+use overlay_file::{Image, Kind};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::capi::code;
+use crate::{cache_path as paths, freshness, handles};
+
+/// The cache file of a source file, for this interpreter.
+#[pyfunction]
+pub fn cache_path(source: &Bound<'_, PyAny>) -> PyResult<std::ffi::OsString> {
+    Ok(paths::of(source)?.into_os_string())
+}
+
+/// Why the cache file `path` does not stand for `source`; `None` where it does. Reads no payload but the core.
+#[pyfunction]
+pub fn why_stale(py: Python<'_>, path: PathBuf, source: PathBuf) -> PyResult<Option<String>> {
+    let image = match Image::open(&path) {
+        Ok(image) => image,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    match freshness::reason_against(py, handles::get(py)?, image.header(), image.identity(), &source)? {
+        Some(reason) => Ok(Some(reason)),
+        None => Ok(image.payload(0).err().map(|error| error.to_string())),
+    }
+}
+
+/// What a file holds: header, identity, length, and its entries (the core first), each with its checksum tried.
+///
+/// Raises `ValueError` for what is no overlay file.
+#[pyfunction]
+pub fn describe_file(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let image = Image::open(&path).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    let same_python = image.header()[..4] == handles::get(py)?.magic;
+    let entries = PyList::empty(py);
+    for number in 0..image.len() {
+        entries.append(describe_entry(py, &image, number, same_python)?)?;
+    }
+    let file = PyDict::new(py);
+    file.set_item("header", PyBytes::new(py, image.header()))?;
+    file.set_item("identity", image.identity())?;
+    file.set_item("flags", image.flags())?;
+    file.set_item("bytes", image.file_len())?;
+    file.set_item("entries", entries)?;
+    Ok(file)
+}
+
+fn describe_entry<'py>(py: Python<'py>, image: &Image, number: u32, same_python: bool) -> PyResult<Bound<'py, PyDict>> {
+    let described = PyDict::new(py);
+    let Some(entry) = image.entry(number) else { return Ok(described) };
+    let kind = match entry.kind {
+        None => "core",
+        Some(Kind::Code) => "code",
+        Some(Kind::Constant) => "constant",
+        Some(Kind::Body) => "body",
+    };
+    described.set_item("kind", kind)?;
+    if let Some(name) = entry.name.filter(|_| same_python) {
+        described.set_item("name", code::unmarshal(py, name.marshalled)?)?;
+    }
+    described.set_item("offset", entry.offset)?;
+    described.set_item("bytes", entry.length)?;
+    described.set_item("checksum", format!("{:016x}", entry.checksum))?;
+    described.set_item("error", image.payload(number).err().map(|error| error.to_string()))?;
+    Ok(described)
+}

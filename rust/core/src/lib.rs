@@ -1,0 +1,71 @@
+//! `overlay_import._core`: the native half. It owns bytes, code objects and misses; Python speaks the import protocol.
+//!
+//! The way of an import: `capi::method` (the loader's `exec_module`) calls `importing`, which finds the cache file
+//! (`cache_path`), asks whether it stands for its source (`freshness`), runs the core, and leaves a `state` behind that
+//! `capi::pending_module` and `capi::pending_dict` ask on a miss; `load` then runs the overlay.
+
+use pyo3::prelude::*;
+
+mod cache_path;
+mod capi;
+mod compiling;
+mod errors;
+mod freshness;
+mod handles;
+mod importing;
+mod inspecting;
+mod load;
+mod names;
+mod public;
+mod state;
+
+/// The native half of overlay_import. Private: its face is the package's.
+#[pymodule]
+mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyType;
+
+    #[pymodule_export]
+    use crate::compiling::{build_file, may_declare, split_source, write_file};
+    #[pymodule_export]
+    use crate::importing::_compile_source;
+    #[pymodule_export]
+    use crate::inspecting::{cache_path, describe_file, why_stale};
+    #[pymodule_export]
+    use crate::public::{get_overlay, load_overlay, module_status};
+
+    /// In an entry's flags: the overlay's name is `('lazy', attribute)`.
+    #[pymodule_export]
+    const LAZY: u32 = crate::state::LAZY;
+    /// In an entry's flags: the code may ask for globals by other means than their names.
+    #[pymodule_export]
+    const DYNAMIC: u32 = crate::state::DYNAMIC;
+    /// The bits of an entry's flags from here on count the needs, from the first, that must be loaded with it.
+    #[pymodule_export]
+    const MUST_LOAD_SHIFT: u32 = crate::state::MUST_LOAD_SHIFT;
+
+    /// Gives a loader class its native `exec_module`.
+    #[pyfunction]
+    fn exec_module_of<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+        crate::capi::method::exec_module(class)
+    }
+
+    /// Makes modules that have overlays answer `load_overlay` and `__overlays_available__`.
+    #[pyfunction]
+    fn add_module_attributes(py: Python<'_>) -> PyResult<()> {
+        crate::capi::module_attributes::add(py)
+    }
+
+    /// Undoes `add_module_attributes`, unless a living module needs them.
+    #[pyfunction]
+    fn remove_module_attributes(py: Python<'_>) -> PyResult<()> {
+        crate::capi::module_attributes::remove(py)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // Before the first import is ours to run: what is looked up must not come through our own hook.
+        crate::handles::get(module.py())?;
+        module.add("_C_API", crate::capi::capsule::new(module.py())?)
+    }
+}

@@ -1,0 +1,170 @@
+//! Loading an overlay: once, by one thread, in the module's namespace.
+//!
+//! A lock of importlib's own kind serialises the loads of a module: re-entrant, so that an overlay that comes back to
+//! itself sees the half-loaded module, and part of importlib's deadlock detection, so that loads that cross each other
+//! or an import all finish. No Rust lock is held while Python code runs.
+
+use std::sync::Arc;
+
+use overlay_file::Kind;
+use pyo3::exceptions::PyAttributeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCode, PyDict, PySet};
+
+use crate::capi::code;
+use crate::public::Outcome;
+use crate::state::{DYNAMIC, MUST_LOAD_SHIFT, State};
+use crate::{errors, handles, names};
+
+/// Loads the overlay `entry` unless it is recorded as loaded, or again where `force` says so.
+///
+/// An exception of the overlay's code comes out as itself; an `AttributeError` wrapped in `OverlayError`.
+pub fn load(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
+    let py = dict.py();
+    let locked = acquire(py, state)?;
+    let result = load_once(dict, state, entry, force);
+    if let Some(lock) = locked {
+        lock.call_method0(intern!(py, "release"))?;
+    }
+    result.map_err(|error| match error.is_instance_of::<PyAttributeError>(py) {
+        true => errors::wrap(py, state, error),
+        false => error,
+    })
+}
+
+/// Loads all pending lazy overlays, in the order of the file.
+pub fn load_pending(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+    state.pending().into_iter().try_for_each(|entry| load(dict, state, entry, false).map(drop))
+}
+
+/// Loads the pending overlays whose names the module's code reads, so that its global reads are fast again.
+///
+/// Where one fails it stays pending, and its error comes out when its name is read.
+pub fn load_mentioned(dict: &Bound<'_, PyDict>, state: &Arc<State>) {
+    for entry in state.pending_mentions() {
+        let _ = load(dict, state, entry, false);
+    }
+}
+
+/// Loads what code has to find before (`before`) or right after it runs: names that its class bodies read.
+pub fn load_needs(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, before: bool) -> PyResult<()> {
+    let Some(found) = state.image.entry(entry) else { return Ok(()) };
+    let needs = found.needs.take((found.flags >> MUST_LOAD_SHIFT) as usize);
+    for need in needs.filter(|&need| (need < entry) == before).collect::<Vec<_>>() {
+        load(dict, state, need, false)?;
+    }
+    Ok(())
+}
+
+/// Notes which lazy names the code of `entry` reads, before it runs.
+pub fn note_mentions(state: &State, entry: u32) {
+    if let Some(found) = state.image.entry(entry) {
+        state.mention(found.needs, found.flags & DYNAMIC != 0);
+    }
+}
+
+pub fn is_named(state: &State, entry: u32) -> bool {
+    state.image.entry(entry).is_some_and(|entry| entry.name.is_some())
+}
+
+/// The name of an overlay, as the source gave it.
+pub fn name_of<'py>(state: &State, py: Python<'py>, entry: u32) -> PyResult<Bound<'py, PyAny>> {
+    match state.image.entry(entry).and_then(|entry| entry.name) {
+        Some(name) => code::unmarshal(py, name.marshalled),
+        None => Ok(py.None().into_bound(py)),
+    }
+}
+
+/// What is stored under the name: a code object, or a constant.
+pub fn stored<'py>(py: Python<'py>, state: &State, entry: u32) -> PyResult<Bound<'py, PyAny>> {
+    let payload = state.image.payload(entry).map_err(|error| errors::corrupt(py, state, &error))?;
+    match state.image.entry(entry).and_then(|entry| entry.kind) {
+        Some(Kind::Constant) => code::unmarshal(py, &payload),
+        _ => code::unmarshal_code(py, &payload, state.source_path.bind(py)).map(Bound::into_any),
+    }
+}
+
+/// The overlays recorded as loaded, which a program may change.
+pub fn record<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, PySet>>> {
+    let found = dict.get_item(intern!(dict.py(), "__overlays__"))?;
+    Ok(found.and_then(|found| found.cast_into::<PySet>().ok()))
+}
+
+fn is_recorded(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<bool> {
+    match record(dict)? {
+        Some(record) => record.contains(name_of(state, dict.py(), entry)?),
+        None => Ok(false),
+    }
+}
+
+/// Waits for other loads of this module; `None` where waiting would be a deadlock.
+fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let lock = state.lock(py)?.clone();
+    match lock.call_method0(intern!(py, "acquire")) {
+        Ok(_) => Ok(Some(lock)),
+        Err(error) if error.is_instance(py, handles::get(py)?.deadlock_error.bind(py)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn load_once(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
+    if state.is_running(entry) || (!force && is_recorded(dict, state, entry)?) {
+        return Ok(Outcome::AlreadyLoaded);
+    }
+    state.begin(entry);
+    let result = run(dict, state, entry);
+    state.end(entry);
+    result?;
+    state.settle(entry);
+    state.refresh(dict)?;
+    Ok(Outcome::Loaded)
+}
+
+fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32) -> PyResult<()> {
+    let py = dict.py();
+    let stored = stored(py, state, entry)?;
+    note_mentions(state, entry);
+    state.refresh(dict)?;
+    load_needs(dict, state, entry, true)?;
+    match stored.cast_into() {
+        Ok(code) => run_code(dict, &code)?,
+        Err(constant) => bind_constant(dict, state, entry, constant.into_inner())?,
+    }
+    record_loaded(dict, state, entry)?;
+    load_needs(dict, state, entry, false)
+}
+
+/// From CPython 3.14 on, code with module annotations binds an `__annotate__`: the core's must not be lost.
+fn run_code(dict: &Bound<'_, PyDict>, code: &Bound<'_, PyCode>) -> PyResult<()> {
+    let py = dict.py();
+    if py.version_info() < (3, 14) {
+        return code::run(code, dict);
+    }
+    let name = intern!(py, "__annotate__");
+    let before = dict.get_item(name)?;
+    code::run(code, dict)?;
+    match (before, dict.get_item(name)?) {
+        (Some(before), Some(after)) if !before.is(&after) && !before.is_none() => {
+            dict.set_item(name, errors::public(py, "merge_annotate")?.call1((before, after))?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A constant is handed out under its lazy name; under any other name there is nothing to run.
+fn bind_constant(dict: &Bound<'_, PyDict>, state: &State, entry: u32, constant: Bound<'_, PyAny>) -> PyResult<()> {
+    match names::lazy_attribute(&name_of(state, dict.py(), entry)?) {
+        Some(attribute) => dict.set_item(attribute, constant),
+        None => Ok(()),
+    }
+}
+
+fn record_loaded(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<()> {
+    let py = dict.py();
+    let name = name_of(state, py, entry)?;
+    match record(dict)? {
+        Some(record) => record.add(name),
+        None => dict.set_item(intern!(py, "__overlays__"), PySet::new(py, [name])?),
+    }
+}
