@@ -35,7 +35,10 @@ fn syntax_error(py: Python<'_>, error: SplitError, path: &Bound<'_, PyAny>) -> P
 ///
 /// Raises `SyntaxError` at the first declaration that is not one.
 #[pyfunction]
-pub fn split_source<'py>(source: &Bound<'py, PyString>, path: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+pub fn split_source<'py>(
+    source: &Bound<'py, PyString>,
+    path: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let py = source.py();
     // A lone surrogate cannot be encoded, so no file has it; the compiler says what is wrong.
     let Ok(text) = source.to_str() else { return Ok(None) };
@@ -58,7 +61,8 @@ fn padded(source: &str, text: &Text) -> String {
 fn overlay<'py>(py: Python<'py>, source: &str, declared: &Declared) -> PyResult<Bound<'py, PyTuple>> {
     let declaration = &source[declared.declaration.clone()];
     let is_statement = matches!(declared.form, Form::Statement);
-    (item(py, &declared.name)?, declared.line, declaration, is_statement, padded(source, &declared.text)).into_pyobject(py)
+    (item(py, &declared.name)?, declared.line, declaration, is_statement, padded(source, &declared.text))
+        .into_pyobject(py)
 }
 
 fn item<'py>(py: Python<'py>, name: &Item) -> PyResult<Bound<'py, PyAny>> {
@@ -97,7 +101,8 @@ pub fn build_file<'py>(
             "constant" => Kind::Constant,
             other => return Err(PyValueError::new_err(format!("unknown kind of overlay: {other}"))),
         };
-        let key = crate::names::key(&name)?.ok_or_else(|| PyValueError::new_err("this object cannot name an overlay"))?;
+        let key =
+            crate::names::key(&name)?.ok_or_else(|| PyValueError::new_err("this object cannot name an overlay"))?;
         let marshalled = marshal::canonical(marshalled.as_bytes()).map_err(invalid)?;
         let payload = marshal::canonical(payload.as_bytes()).map_err(invalid)?;
         let name = Some(Name { key: &key, marshalled: &marshalled });

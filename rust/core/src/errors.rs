@@ -35,7 +35,8 @@ pub fn not_found(py: Python<'_>, state: &State, name: &Bound<'_, PyAny>) -> PyEr
 pub fn no_overlays(module: &Bound<'_, PyModule>) -> PyErr {
     let py = module.py();
     let name = module.dict().get_item("__name__").ok().flatten().unwrap_or_else(|| py.None().into_bound(py));
-    let message = format!("module {} has no overlays", name.repr().map_or_else(|_| "?".into(), |name| name.to_string()));
+    let message =
+        format!("module {} has no overlays", name.repr().map_or_else(|_| "?".into(), |name| name.to_string()));
     raise(py, "OverlayNotFoundError", message, &name, None)
 }
 

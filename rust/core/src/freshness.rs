@@ -11,7 +11,13 @@ use pyo3::types::{PyBytes, PyBytesMethods};
 use crate::handles::Handles;
 
 /// `None` where the file is fresh; otherwise the reason why it is not.
-pub fn reason_against(py: Python<'_>, handles: &Handles, header: &[u8; 16], identity: &str, source: &Path) -> PyResult<Option<String>> {
+pub fn reason_against(
+    py: Python<'_>,
+    handles: &Handles,
+    header: &[u8; 16],
+    identity: &str,
+    source: &Path,
+) -> PyResult<Option<String>> {
     let (magic, rest) = header.split_at(4);
     if magic != handles.magic || identity != handles.cache_tag {
         return Ok(Some(format!("it was made by another Python ({identity})")));

@@ -55,7 +55,10 @@ fn exec_eager(handles: &Handles, loader: &Bound<'_, PyAny>, module: &Bound<'_, P
     let name = module.getattr(intern!(py, "__name__"))?;
     let code = loader.call_method1(intern!(py, "get_code"), (&name,))?;
     if code.is_none() {
-        return Err(PyImportError::new_err(format!("cannot load module {} when get_code() returns None", name.repr()?)));
+        return Err(PyImportError::new_err(format!(
+            "cannot load module {} when get_code() returns None",
+            name.repr()?
+        )));
     }
     exec(handles, &code, &module.getattr(intern!(py, "__dict__"))?)
 }

@@ -89,9 +89,7 @@ fn push_sized(tag: u8, bytes: &[u8], key: &mut Vec<u8>) {
 
 fn push_int(number: &Bound<'_, PyAny>, key: &mut Vec<u8>) -> PyResult<()> {
     // SAFETY: `number` is a live int, and PyNumber_ToBase gives a new reference or null with an exception.
-    let digits = unsafe {
-        Bound::from_owned_ptr_or_err(number.py(), ffi::PyNumber_ToBase(number.as_ptr(), 16))?
-    };
+    let digits = unsafe { Bound::from_owned_ptr_or_err(number.py(), ffi::PyNumber_ToBase(number.as_ptr(), 16))? };
     push_sized(b'i', digits.cast::<PyString>()?.to_str()?.as_bytes(), key);
     Ok(())
 }

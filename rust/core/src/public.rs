@@ -22,7 +22,10 @@ pub fn load(module: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>, force: bool) -> 
     loading::load(&module.dict(), &state, entry, force)
 }
 
-fn find<'py>(module: &Bound<'py, PyAny>, name: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyModule>, Arc<State>, u32)> {
+fn find<'py>(
+    module: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyModule>, Arc<State>, u32)> {
     let (module, state) = with_overlays(module)?;
     let entry = names::key(name)?.and_then(|key| state.image.find(&key));
     match entry {
@@ -48,7 +51,11 @@ fn as_module<'py>(module: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyModule>> 
 
 #[pyfunction]
 #[pyo3(signature = (module, name, *, force_reload=false))]
-pub fn load_overlay<'py>(module: &Bound<'py, PyAny>, name: &Bound<'py, PyAny>, force_reload: bool) -> PyResult<Bound<'py, PyAny>> {
+pub fn load_overlay<'py>(
+    module: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyAny>,
+    force_reload: bool,
+) -> PyResult<Bound<'py, PyAny>> {
     static STATUSES: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
     let outcome = load(module, name, force_reload)?;
     let py = module.py();

@@ -24,7 +24,7 @@ pub enum FileError {
     Bounds(&'static str),
     /// A field with a value that the format does not give it.
     Value(&'static str),
-    /// The file became shorter while it was in use.
+    /// The file became shorter, or its disk went away, while it was in use.
     Vanished,
     /// There is no entry with this number.
     NoSuchEntry(u32),
@@ -61,7 +61,10 @@ impl fmt::Display for FileError {
             Self::Checksum(part) => write!(f, "wrong checksum of the {part}"),
             Self::Bounds(what) => write!(f, "the {what} lies outside its place"),
             Self::Value(what) => write!(f, "impossible {what}"),
-            Self::Vanished => write!(f, "the file became shorter while it was in use"),
+            Self::Vanished => write!(
+                f,
+                "the file became shorter or unreadable while it was in use"
+            ),
             Self::NoSuchEntry(number) => write!(f, "no entry {number}"),
             Self::DuplicateName => write!(f, "two overlays have the same name"),
             Self::BadNeed { entry, needs } => {

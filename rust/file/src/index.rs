@@ -88,8 +88,7 @@ impl Index {
 
     /// Takes slots for the keys of one bucket; the displacement that leads to them.
     fn place(&mut self, keys: &[u32]) -> Option<u32> {
-        // A lone last key needs about as many tries as there are slots: this many are never used
-        // up.
+        // A lone last key needs about as many tries as there are slots, hardly ever 64 times that.
         let tries = u32::try_from(self.slots.len() * 64 + 1024).unwrap_or(u32::MAX);
         (0..tries).find(|displacement| self.try_place(keys, *displacement))
     }

@@ -7,7 +7,7 @@
 //!
 //! [`Writer`] writes one in one pass, [`Image`] reads it, [`Cache`] keeps the images of the files
 //! last used. `docs/format.md` gives the format to the byte; each table in it also stands where the
-//! code reads it: the [`trailer`], the [`directory`] and its records. All numbers are little
+//! code reads it: the trailer, the directory and its records. All numbers are little
 //! endian, and nothing is padded.
 //!
 //! The way of the data, and the rooms on it:

@@ -10,7 +10,7 @@ use crate::source::{Memory, OnDisk, Source};
 use crate::trailer::Trailer;
 use crate::{FileError, Image};
 
-/// Up to this many bytes, one read of everything is faster than a mapping.
+/// Up to this many bytes a file is read whole: faster than a mapping, and little memory.
 const SMALL: u64 = 16 * 1024;
 
 /// A file that is known to be an overlay file, by its trailer.
@@ -69,15 +69,6 @@ impl Opening {
     }
 }
 
-/// The core is wanted at once, and reading it from the open file is ten times faster than letting
-/// it be the first that touches the mapping.
-fn header_and_core(disk: &OnDisk, directory: &Directory) -> Result<Vec<u8>, FileError> {
-    let core = directory.entry(0).ok_or(FileError::NoSuchEntry(0))?;
-    let end =
-        usize::try_from(core.offset + core.length).map_err(|_| FileError::TooLarge("core"))?;
-    Ok(disk.read_at(0, end)?.into_owned())
-}
-
 impl Bytes {
     fn source(&self) -> &dyn Source {
         match self {
@@ -85,6 +76,16 @@ impl Bytes {
             Bytes::OnDisk(disk) => disk,
         }
     }
+}
+
+/// The core is wanted at once, and reading it from the open file is ten times faster than letting
+/// it be the first that touches the mapping.
+fn header_and_core(disk: &OnDisk, directory: &Directory) -> Result<Vec<u8>, FileError> {
+    let core = directory.entry(0).ok_or(FileError::NoSuchEntry(0))?;
+    let end = core.offset.checked_add(core.length);
+    let end = end.and_then(|end| usize::try_from(end).ok());
+    let bytes = disk.read_at(0, end.ok_or(FileError::TooLarge("core"))?)?;
+    Ok(bytes.into_owned())
 }
 
 /// A process may have no mapping left (`vm.max_map_count`), and a sandbox may forbid the copying.

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{ENTRY_LEN, HEAD_LEN, NAME_LEN, directory, payloads, read, reseal, sample, trailer};
-use overlay_file::FileError;
+use overlay_file::FileError::{self, Bounds, Length, Value};
 
 struct Recording;
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
@@ -64,60 +64,96 @@ fn with_trailer(place: usize, field: u64) -> Option<FileError> {
     read(&bytes).err()
 }
 
-macro_rules! refused {
-    ($test:ident: $error:expr, $pattern:pat) => {
+macro_rules! refusals {
+    ($($test:ident: $error:expr => $pattern:pat,)*) => {$(
         #[test]
         fn $test() {
             let error = $error;
             assert!(matches!(error, Some($pattern)), "{error:?}");
             assert!(LARGEST.load(Ordering::Relaxed) < 1 << 20);
         }
-    };
+    )*};
 }
 
-refused!(another_file_length: with_trailer(24, 1 << 40), FileError::Length { .. });
-refused!(a_directory_beyond_the_file: with_trailer(32, 1 << 40), FileError::Bounds("directory"));
-refused!(a_directory_whose_end_overflows: with_trailer(32, u64::MAX), FileError::Bounds("directory"));
-refused!(a_directory_of_endless_length: with_trailer(40, u64::MAX), FileError::Bounds("directory"));
-refused!(a_directory_of_no_length: with_trailer(40, 0), FileError::Bounds("directory"));
-refused!(an_endless_identity: with_directory(12, &[255; 4]), FileError::Bounds("directory"));
-refused!(endless_entries: with_directory(16, &[255; 4]), FileError::Bounds("directory"));
-refused!(no_entries: with_directory(16, &[0; 4]), FileError::Bounds("directory"));
-refused!(endless_needs: with_directory(20, &[255; 4]), FileError::Bounds("directory"));
-refused!(endless_names: with_directory(24, &[255; 4]), FileError::Bounds("directory"));
-refused!(endless_name_bytes: with_directory(28, &[255; 4]), FileError::Bounds("directory"));
-refused!(an_identity_that_is_no_text: with_directory(IDENTITY, &[255]), FileError::Value("identity"));
-refused!(a_core_elsewhere: with_directory(entry(0, 0), &[17]), FileError::Bounds("payload"));
-refused!(a_payload_over_another: with_directory(entry(1, 0), &[16]), FileError::Bounds("payload"));
-refused!(a_payload_of_endless_length: with_directory(entry(1, 8), &[255; 8]), FileError::Bounds("payload"));
-refused!(a_last_payload_that_is_too_short: with_directory(entry(3, 8), &[39]), FileError::Bounds("payload"));
-refused!(a_last_payload_that_is_too_long: with_directory(entry(3, 8), &[41]), FileError::Bounds("payload"));
-refused!(a_name_that_is_not_there: with_directory(entry(1, 28), &[2, 0, 0, 0]), FileError::Value("name"));
-refused!(a_name_that_nobody_has: with_directory(entry(1, 28), &[255; 4]), FileError::Value("name"));
-refused!(a_name_for_the_core: with_directory(entry(0, 28), &[0; 4]), FileError::Value("name"));
-refused!(a_name_of_two_entries: with_directory(entry(3, 28), &[0; 4]), FileError::Value("name"));
-refused!(needs_that_start_elsewhere: with_directory(entry(1, 32), &[0]), FileError::Bounds("payload"));
-refused!(too_many_needs: with_directory(entry(3, 36), &[255; 4]), FileError::Bounds("needs"));
-refused!(too_few_needs: with_directory(entry(3, 36), &[0]), FileError::Bounds("needs"));
-refused!(an_unknown_kind: with_directory(entry(1, 40), &[4]), FileError::Value("kind"));
-refused!(a_second_core: with_directory(entry(1, 40), &[0]), FileError::Value("kind"));
-refused!(a_core_that_is_a_body: with_directory(entry(0, 40), &[3]), FileError::Value("kind"));
-refused!(a_need_behind_the_last_entry: with_directory(NEEDS, &[4]), FileError::Value("need"));
-refused!(a_need_of_the_core: with_directory(NEEDS, &[0]), FileError::Value("need"));
-refused!(a_name_record_of_another_entry: with_directory(name(0, 8), &[3]), FileError::Value("name"));
-refused!(a_name_that_starts_elsewhere: with_directory(name(0, 12), &[1]), FileError::Bounds("name"));
-refused!(an_endless_key: with_directory(name(1, 16), &[255; 4]), FileError::Bounds("name"));
-refused!(an_endless_marshalled_name: with_directory(name(1, 20), &[255; 4]), FileError::Bounds("name"));
-refused!(a_name_that_ends_too_soon: with_directory(name(1, 20), &[1]), FileError::Bounds("name"));
+refusals! {
+    another_file_length_is_refused:
+        with_trailer(24, 1 << 40) => Length { .. },
+    a_directory_beyond_the_file_is_refused:
+        with_trailer(32, 1 << 40) => Bounds("directory"),
+    a_directory_whose_end_overflows_is_refused:
+        with_trailer(32, u64::MAX) => Bounds("directory"),
+    a_directory_of_endless_length_is_refused:
+        with_trailer(40, u64::MAX) => Bounds("directory"),
+    a_directory_of_no_length_is_refused:
+        with_trailer(40, 0) => Bounds("directory"),
+    an_endless_identity_is_refused:
+        with_directory(12, &[255; 4]) => Bounds("directory"),
+    endless_entries_are_refused:
+        with_directory(16, &[255; 4]) => Bounds("directory"),
+    no_entries_are_refused:
+        with_directory(16, &[0; 4]) => Bounds("directory"),
+    endless_needs_are_refused:
+        with_directory(20, &[255; 4]) => Bounds("directory"),
+    endless_names_are_refused:
+        with_directory(24, &[255; 4]) => Bounds("directory"),
+    endless_name_bytes_are_refused:
+        with_directory(28, &[255; 4]) => Bounds("directory"),
+    an_identity_that_is_no_text_is_refused:
+        with_directory(IDENTITY, &[255]) => Value("identity"),
+    a_core_elsewhere_is_refused:
+        with_directory(entry(0, 0), &[17]) => Bounds("payload"),
+    a_payload_over_another_is_refused:
+        with_directory(entry(1, 0), &[16]) => Bounds("payload"),
+    a_payload_of_endless_length_is_refused:
+        with_directory(entry(1, 8), &[255; 8]) => Bounds("payload"),
+    a_last_payload_that_is_too_short_is_refused:
+        with_directory(entry(3, 8), &[39]) => Bounds("payload"),
+    a_last_payload_that_is_too_long_is_refused:
+        with_directory(entry(3, 8), &[41]) => Bounds("payload"),
+    a_name_that_is_not_there_is_refused:
+        with_directory(entry(1, 28), &[2, 0, 0, 0]) => Value("name"),
+    a_name_that_nobody_has_is_refused:
+        with_directory(entry(1, 28), &[255; 4]) => Value("name"),
+    a_name_for_the_core_is_refused:
+        with_directory(entry(0, 28), &[0; 4]) => Value("name"),
+    a_name_of_two_entries_is_refused:
+        with_directory(entry(3, 28), &[0; 4]) => Value("name"),
+    needs_that_start_elsewhere_are_refused:
+        with_directory(entry(1, 32), &[0]) => Bounds("payload"),
+    too_many_needs_are_refused:
+        with_directory(entry(3, 36), &[255; 4]) => Bounds("needs"),
+    too_few_needs_are_refused:
+        with_directory(entry(3, 36), &[0]) => Bounds("needs"),
+    an_unknown_kind_is_refused:
+        with_directory(entry(1, 40), &[4]) => Value("kind"),
+    a_second_core_is_refused:
+        with_directory(entry(1, 40), &[0]) => Value("kind"),
+    a_core_that_is_a_body_is_refused:
+        with_directory(entry(0, 40), &[3]) => Value("kind"),
+    a_need_behind_the_last_entry_is_refused:
+        with_directory(NEEDS, &[4]) => Value("need"),
+    a_need_of_the_core_is_refused:
+        with_directory(NEEDS, &[0]) => Value("need"),
+    a_name_record_of_another_entry_is_refused:
+        with_directory(name(0, 8), &[3]) => Value("name"),
+    a_name_that_starts_elsewhere_is_refused:
+        with_directory(name(0, 12), &[1]) => Bounds("name"),
+    an_endless_key_is_refused:
+        with_directory(name(1, 16), &[255; 4]) => Bounds("name"),
+    an_endless_marshalled_name_is_refused:
+        with_directory(name(1, 20), &[255; 4]) => Bounds("name"),
+    a_name_that_ends_too_soon_is_refused:
+        with_directory(name(1, 20), &[1]) => Bounds("name"),
+}
 
 #[test]
-fn a_directory_that_starts_inside_the_header() {
+fn a_directory_that_starts_inside_the_header_is_refused() {
     let mut bytes = sample();
     let (trailer, end) = (trailer(&bytes), trailer(&bytes) as u64);
     bytes[trailer + 32..trailer + 40].copy_from_slice(&8u64.to_le_bytes());
     bytes[trailer + 40..trailer + 48].copy_from_slice(&(end - 8).to_le_bytes());
     reseal(&mut bytes, 8..trailer);
-    assert!(matches!(read(&bytes), Err(FileError::Bounds("directory"))));
+    assert!(matches!(read(&bytes), Err(Bounds("directory"))));
 }
 
 #[test]
@@ -136,7 +172,7 @@ fn an_index_that_hides_a_name_is_found_by_verify() {
     bytes[directory.start + name(0, 0)] ^= 1;
     reseal(&mut bytes, directory);
     let image = read(&bytes).unwrap();
-    assert!(matches!(image.verify(), Err(FileError::Value("index"))));
+    assert!(matches!(image.verify(), Err(Value("index"))));
 }
 
 #[test]

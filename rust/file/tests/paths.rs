@@ -25,20 +25,20 @@ fn io_kind(error: &FileError) -> Option<ErrorKind> {
 }
 
 #[test]
-fn a_missing_file() {
+fn a_missing_file_is_refused() {
     let folder = TempDir::new().unwrap();
     let error = refusal(&folder.path().join("missing"));
     assert_eq!(io_kind(&error), Some(ErrorKind::NotFound));
 }
 
 #[test]
-fn a_directory() {
+fn a_directory_is_refused() {
     let folder = TempDir::new().unwrap();
     assert!(matches!(refusal(folder.path()), FileError::NotRegular));
 }
 
 #[test]
-fn a_fifo_that_nobody_writes_to() {
+fn a_fifo_that_nobody_writes_to_is_refused_without_waiting() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("fifo");
     let name = CString::new(path.as_os_str().as_bytes()).unwrap();
@@ -48,13 +48,13 @@ fn a_fifo_that_nobody_writes_to() {
 }
 
 #[test]
-fn a_device() {
+fn a_device_is_refused() {
     let error = refusal(Path::new("/dev/zero"));
     assert!(matches!(error, FileError::NotRegular));
 }
 
 #[test]
-fn a_symlink_loop() {
+fn a_symlink_loop_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("loop");
     symlink(&path, &path).unwrap();
@@ -72,7 +72,7 @@ fn a_symlink_to_a_file_is_followed() {
 }
 
 #[test]
-fn an_unreadable_file() {
+fn an_unreadable_file_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");
     write(&path, &sample());
@@ -89,7 +89,7 @@ fn an_unreadable_file() {
 }
 
 #[test]
-fn an_empty_file_and_a_short_one() {
+fn an_empty_file_and_a_short_one_are_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");
     for length in [0, 1, 16, 81] {

@@ -30,10 +30,7 @@ pub fn is_newline(byte: u8) -> bool {
 
 /// The first position from `at` on whose byte is not one of `kind`.
 pub fn skip(source: &[u8], at: usize, kind: impl Fn(u8) -> bool) -> usize {
-    source[at..]
-        .iter()
-        .position(|&byte| !kind(byte))
-        .map_or(source.len(), |run| at + run)
+    source[at..].iter().position(|&byte| !kind(byte)).map_or(source.len(), |run| at + run)
 }
 
 /// Behind the newline that stands at `at`; `at` itself where none stands.
@@ -47,10 +44,7 @@ pub fn after_newline(source: &[u8], at: usize) -> usize {
 
 /// The start of the line that `at` lies on.
 pub fn line_start(source: &[u8], at: usize) -> usize {
-    source[..at]
-        .iter()
-        .rposition(|&byte| is_newline(byte))
-        .map_or(0, |newline| newline + 1)
+    source[..at].iter().rposition(|&byte| is_newline(byte)).map_or(0, |newline| newline + 1)
 }
 
 /// The end of the line that `at` lies on, its newline excluded.
@@ -60,13 +54,11 @@ pub fn line_end(source: &[u8], at: usize) -> usize {
 
 /// The column of `at`, which only blanks precede on its line, as CPython counts indentation.
 pub fn indentation(source: &[u8], at: usize) -> usize {
-    source[line_start(source, at)..at]
-        .iter()
-        .fold(0, |column, byte| match byte {
-            b'\t' => (column / 8 + 1) * 8,
-            b'\x0c' => 0,
-            _ => column + 1,
-        })
+    source[line_start(source, at)..at].iter().fold(0, |column, byte| match byte {
+        b'\t' => (column / 8 + 1) * 8,
+        b'\x0c' => 0,
+        _ => column + 1,
+    })
 }
 
 /// Numbers lines, as CPython does, for positions asked in ascending order.
@@ -78,11 +70,7 @@ pub struct LineCounter<'s> {
 
 impl<'s> LineCounter<'s> {
     pub fn new(source: &'s [u8]) -> Self {
-        Self {
-            source,
-            at: 0,
-            line: 1,
-        }
+        Self { source, at: 0, line: 1 }
     }
 
     /// The 1-based number of the line that `at` lies on.
@@ -93,14 +81,7 @@ impl<'s> LineCounter<'s> {
             b'\r' => self.source.get(self.at + index + 1) != Some(&b'\n'),
             _ => false,
         };
-        self.line += u32::try_from(
-            passed
-                .iter()
-                .enumerate()
-                .filter(|&pair| ends_line(pair))
-                .count(),
-        )
-        .unwrap_or(0);
+        self.line += u32::try_from(passed.iter().enumerate().filter(|&pair| ends_line(pair)).count()).unwrap_or(0);
         self.at = at;
         self.line
     }

@@ -129,9 +129,7 @@ impl Finder<'_> {
 
     fn is_statement(&self, token: Token) -> bool {
         let source = self.source.as_bytes();
-        token.kind == Kind::Word
-            && source[token.start..token.end] == *b"overlay"
-            && items::follow(source, token.end)
+        token.kind == Kind::Word && source[token.start..token.end] == *b"overlay" && items::follow(source, token.end)
     }
 
     fn statement(&mut self, word: Token) -> Result<(), Stop> {

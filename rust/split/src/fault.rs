@@ -31,11 +31,7 @@ pub struct SplitError {
 
 impl fmt::Display for SplitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (line {}, column {})",
-            self.message, self.line, self.column
-        )
+        write!(f, "{} (line {}, column {})", self.message, self.line, self.column)
     }
 }
 
@@ -56,8 +52,7 @@ impl Fault {
     pub fn in_source(self, source: &str) -> SplitError {
         let bytes = source.as_bytes();
         let start = line_start(bytes, self.span.start);
-        let column =
-            |at: usize| u32::try_from(source[start..at].chars().count() + 1).unwrap_or(u32::MAX);
+        let column = |at: usize| u32::try_from(source[start..at].chars().count() + 1).unwrap_or(u32::MAX);
         SplitError {
             line: LineCounter::new(bytes).line_of(self.span.start),
             column: column(self.span.start),

@@ -9,10 +9,7 @@ use crate::parts::{Form, Item};
 use crate::words::{is_identifier, is_keyword};
 
 /// The same on every version: an f- or t-string is no constant, whatever is in it.
-const GRAMMAR: Grammar = Grammar {
-    nested_fstrings: false,
-    tstrings: true,
-};
+const GRAMMAR: Grammar = Grammar { nested_fstrings: false, tstrings: true };
 
 /// As CPython's `MAXLEVEL`, so that no nesting exhausts the stack.
 const MAX_NESTING: usize = 200;
@@ -72,13 +69,7 @@ impl<'s> Items<'s> {
         let line = &source[..line_end(source.as_bytes(), at)];
         let mut lexer = Lexer::new(line.as_bytes(), at, GRAMMAR);
         let ahead = next_but_comments(&mut lexer);
-        Self {
-            line,
-            lexer,
-            ahead,
-            taken: at,
-            form,
-        }
+        Self { line, lexer, ahead, taken: at, form }
     }
 
     /// Items up to the end of the line or, in parentheses, up to the closing one.
@@ -112,9 +103,7 @@ impl<'s> Items<'s> {
     /// Two items side by side, or the apostrophe of "don't": nobody who means a list writes that.
     fn no_item_follows(&self) -> Result<(), Flaw> {
         let fault = match self.ahead {
-            Ok(Some(token)) if starts_item(token.kind) => {
-                Fault::new(fault::NO_COMMA, token.start..token.end)
-            }
+            Ok(Some(token)) if starts_item(token.kind) => Fault::new(fault::NO_COMMA, token.start..token.end),
             Err(stop) if matches!(stop.cause, Cause::UnclosedText { .. }) => self.unlexable(stop),
             _ => return Ok(()),
         };
@@ -144,10 +133,7 @@ impl<'s> Items<'s> {
             }
             word if is_identifier(word) => Ok(Item::Identifier(word.to_owned())),
             // Typographic punctuation, say, which is part of a word to the lexer.
-            _ => Err(Flaw::Prose(Fault::new(
-                fault::NOT_CONSTANT,
-                token.start..token.end,
-            ))),
+            _ => Err(Flaw::Prose(Fault::new(fault::NOT_CONSTANT, token.start..token.end))),
         }
     }
 
@@ -197,8 +183,7 @@ impl<'s> Items<'s> {
 
     /// The token ahead; `None` at the end of the line.
     fn token(&self) -> Result<Option<Token>, Flaw> {
-        self.ahead
-            .map_err(|stop| Flaw::Invalid(self.unlexable(stop)))
+        self.ahead.map_err(|stop| Flaw::Invalid(self.unlexable(stop)))
     }
 
     /// The token ahead, unless it ends the list.
@@ -278,10 +263,6 @@ fn is_reserved_string(item: &Item) -> bool {
 
 /// What follows the opening quotes of a string that is not bytes.
 fn string_body(literal: &str) -> Option<&str> {
-    let quoted = literal
-        .strip_prefix(['r', 'R', 'u', 'U'])
-        .unwrap_or(literal);
-    ["\"\"\"", "'''", "\"", "'"]
-        .into_iter()
-        .find_map(|quotes| quoted.strip_prefix(quotes))
+    let quoted = literal.strip_prefix(['r', 'R', 'u', 'U']).unwrap_or(literal);
+    ["\"\"\"", "'''", "\"", "'"].into_iter().find_map(|quotes| quoted.strip_prefix(quotes))
 }

@@ -87,12 +87,7 @@ pub struct Lexer<'s> {
 impl<'s> Lexer<'s> {
     /// Starts at `at`, outside all brackets and strings.
     pub fn new(source: &'s [u8], at: usize, grammar: Grammar) -> Self {
-        Self {
-            source,
-            at,
-            grammar,
-            open: Vec::new(),
-        }
+        Self { source, at, grammar, open: Vec::new() }
     }
 
     /// Goes on at `at`, outside all brackets and strings.
@@ -133,11 +128,7 @@ impl<'s> Lexer<'s> {
                 b'\\' => self.join()?,
                 _ => self.operator(byte)?,
             };
-            return Ok(Some(Token {
-                kind,
-                start,
-                end: self.at,
-            }));
+            return Ok(Some(Token { kind, start, end: self.at }));
         }
     }
 
@@ -156,9 +147,7 @@ impl<'s> Lexer<'s> {
             return Ok(Kind::Word);
         };
         match Prefix::of(&self.source[start..self.at]) {
-            Some(prefix) if prefix.kind != TextKind::TString || self.grammar.tstrings => {
-                self.text(prefix)
-            }
+            Some(prefix) if prefix.kind != TextKind::TString || self.grammar.tstrings => self.text(prefix),
             _ => Ok(Kind::Word),
         }
     }

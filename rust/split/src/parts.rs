@@ -83,16 +83,10 @@ pub fn blank_statements(source: &str, split: &Split) -> String {
 pub(crate) fn cut(source: &str, found: Found) -> Split {
     let bytes = source.as_bytes();
     let mut lines = LineCounter::new(bytes);
-    let mut core = Text {
-        start: 0,
-        end: source.len(),
-        first_line: 1,
-    };
+    let mut core = Text { start: 0, end: source.len(), first_line: 1 };
     let mut overlays: Vec<Declared> = Vec::with_capacity(found.declared.len());
     for declaration in found.declared {
-        let previous = overlays
-            .last_mut()
-            .map_or(&mut core, |overlay| &mut overlay.text);
+        let previous = overlays.last_mut().map_or(&mut core, |overlay| &mut overlay.text);
         previous.end = line_start(bytes, declaration.span.start);
         let line = lines.line_of(declaration.span.start);
         let start = after_newline(bytes, declaration.span.end);
@@ -101,24 +95,14 @@ pub(crate) fn cut(source: &str, found: Found) -> Split {
             form: declaration.form,
             declaration: declaration.span,
             line,
-            text: Text {
-                start,
-                end: source.len(),
-                first_line: line + 1,
-            },
+            text: Text { start, end: source.len(), first_line: line + 1 },
         });
     }
     let mut lines = LineCounter::new(bytes);
     Split {
         core,
-        has_statements: overlays
-            .iter()
-            .any(|overlay| overlay.form == Form::Statement),
+        has_statements: overlays.iter().any(|overlay| overlay.form == Form::Statement),
         overlays,
-        ignored: found
-            .ignored
-            .into_iter()
-            .map(|at| lines.line_of(at))
-            .collect(),
+        ignored: found.ignored.into_iter().map(|at| lines.line_of(at)).collect(),
     }
 }

@@ -64,9 +64,6 @@ fn may_be_directive(before: &[u8], after: &[u8]) -> bool {
 }
 
 fn trim_blanks(before: &[u8]) -> &[u8] {
-    let end = before
-        .iter()
-        .rposition(|&byte| !is_blank(byte))
-        .map_or(0, |last| last + 1);
+    let end = before.iter().rposition(|&byte| !is_blank(byte)).map_or(0, |last| last + 1);
     &before[..end]
 }

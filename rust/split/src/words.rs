@@ -79,10 +79,7 @@ impl Kind {
 }
 
 impl Prefix {
-    pub const NONE: Self = Self {
-        kind: Kind::Str,
-        raw: false,
-    };
+    pub const NONE: Self = Self { kind: Kind::Str, raw: false };
 
     /// `None` for a word that is no prefix: the quote then starts a string of its own.
     pub fn of(word: &[u8]) -> Option<Self> {

@@ -148,7 +148,11 @@ fn missing(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<*mut ff
     Err(PyKeyError::new_err((key.clone().unbind(),)))
 }
 
-unsafe extern "C" fn ass_subscript(op: *mut ffi::PyObject, key: *mut ffi::PyObject, value: *mut ffi::PyObject) -> c_int {
+unsafe extern "C" fn ass_subscript(
+    op: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
     // SAFETY: called by the interpreter with live objects, `value` null for a deletion; see `with_dict`.
     unsafe {
         with_dict(op, -1, |dict| {
@@ -204,7 +208,9 @@ unsafe extern "C" fn or(left: *mut ffi::PyObject, right: *mut ffi::PyObject) -> 
     // SAFETY: called by the interpreter with live objects, one of which is of our type; see `with_dict`.
     unsafe {
         for side in [left, right] {
-            if is_ours(Python::assume_attached(), ffi::Py_TYPE(side)) && !with_dict(side, false, |dict| settle(dict).map(|()| true)) {
+            if is_ours(Python::assume_attached(), ffi::Py_TYPE(side))
+                && !with_dict(side, false, |dict| settle(dict).map(|()| true))
+            {
                 return ptr::null_mut();
             }
         }

@@ -58,7 +58,11 @@ fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
 }
 
 /// Runs `work` with the module as a Python object; a Rust error becomes the Python exception and `failed`.
-unsafe fn with_module<T>(op: *mut ffi::PyObject, failed: T, work: impl FnOnce(&Bound<'_, PyModule>) -> PyResult<T>) -> T {
+unsafe fn with_module<T>(
+    op: *mut ffi::PyObject,
+    failed: T,
+    work: impl FnOnce(&Bound<'_, PyModule>) -> PyResult<T>,
+) -> T {
     // SAFETY: the interpreter calls slots and methods with the GIL held and a live instance of our type, a module.
     let py = unsafe { Python::assume_attached() };
     let module = unsafe { Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>() };

@@ -25,7 +25,12 @@ pub fn methods(mut table: Vec<ffi::PyMethodDef>) -> *mut c_void {
 /// A subclass of `base` with its instances' layout, which nobody can instantiate or change.
 ///
 /// `qualified` is `builtins.` and the `name`, which the type then goes by.
-pub fn same_layout(base: &Bound<'_, PyType>, qualified: &'static CStr, name: &'static CStr, mut slots: Vec<ffi::PyType_Slot>) -> PyResult<Py<PyType>> {
+pub fn same_layout(
+    base: &Bound<'_, PyType>,
+    qualified: &'static CStr,
+    name: &'static CStr,
+    mut slots: Vec<ffi::PyType_Slot>,
+) -> PyResult<Py<PyType>> {
     slots.push(slot(0, std::ptr::null_mut()));
     let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | ffi::Py_TPFLAGS_IMMUTABLETYPE;
     let mut spec = ffi::PyType_Spec {

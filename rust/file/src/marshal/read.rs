@@ -19,11 +19,11 @@ impl<'a> Graph<'a> {
         };
         let complete = reader.run().is_some() && reader.fields.0.is_empty();
         let offset = marshalled.len() - reader.fields.0.len();
-        complete
-            .then_some(Graph {
-                nodes: reader.nodes,
-            })
-            .ok_or(FileError::Marshal { offset })
+        let nodes = reader.nodes;
+        match complete {
+            true => Ok(Graph { nodes }),
+            false => Err(FileError::Marshal { offset }),
+        }
     }
 }
 

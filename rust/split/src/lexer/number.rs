@@ -4,10 +4,7 @@ use crate::bytes::skip;
 
 /// Behind the number that starts at `at` with a digit, or with a point and a digit.
 pub fn end(source: &[u8], at: usize) -> usize {
-    radix_digit(source, at).map_or_else(
-        || decimal(source, at),
-        |is_digit| skip(source, at + 2, is_digit),
-    )
+    radix_digit(source, at).map_or_else(|| decimal(source, at), |is_digit| skip(source, at + 2, is_digit))
 }
 
 /// For `0x1f` and its like, what counts as a digit.

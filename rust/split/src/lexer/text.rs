@@ -15,11 +15,7 @@ impl Literal {
     /// The literal whose first quote stands at `at`.
     pub fn at(source: &[u8], at: usize) -> Self {
         let quote = source[at];
-        Self {
-            at,
-            quote,
-            triple: source[at..].starts_with(&[quote; 3]),
-        }
+        Self { at, quote, triple: source[at..].starts_with(&[quote; 3]) }
     }
 
     /// The first position behind the opening quotes.
@@ -31,9 +27,7 @@ impl Literal {
     pub fn end(self, source: &[u8]) -> Result<usize, Unlexable> {
         let mut at = self.body();
         loop {
-            at = skip(source, at, |byte| {
-                byte != self.quote && byte != b'\\' && (self.triple || !is_newline(byte))
-            });
+            at = skip(source, at, |byte| byte != self.quote && byte != b'\\' && (self.triple || !is_newline(byte)));
             match source.get(at) {
                 Some(b'\\') => at = after_escape(source, at),
                 Some(&byte) if byte == self.quote => match self.closed_by(source, at) {
@@ -57,11 +51,7 @@ impl Literal {
     /// Behind the closing quotes, if these stand at `at`.
     fn closed_by(self, source: &[u8], at: usize) -> Option<usize> {
         let end = at + self.quotes();
-        source
-            .get(at..end)?
-            .iter()
-            .all(|&byte| byte == self.quote)
-            .then_some(end)
+        source.get(at..end)?.iter().all(|&byte| byte == self.quote).then_some(end)
     }
 }
 
@@ -95,19 +85,12 @@ pub enum Mark {
 
 impl Template {
     pub fn new(literal: Literal, raw: bool) -> Self {
-        Self {
-            literal,
-            raw,
-            in_spec: false,
-        }
+        Self { literal, raw, in_spec: false }
     }
 
     /// The format specification of a field of this text.
     pub fn spec(self) -> Self {
-        Self {
-            in_spec: true,
-            ..self
-        }
+        Self { in_spec: true, ..self }
     }
 
     /// The first mark from `at` on, and the position behind it.
@@ -135,9 +118,7 @@ impl Template {
     }
 
     fn may_mark(self, byte: u8) -> bool {
-        matches!(byte, b'{' | b'}' | b'\\')
-            || byte == self.literal.quote
-            || (!self.literal.triple && is_newline(byte))
+        matches!(byte, b'{' | b'}' | b'\\') || byte == self.literal.quote || (!self.literal.triple && is_newline(byte))
     }
 
     /// A backslash hides no brace, but for the two of `\N{DIGIT ONE}`.
@@ -145,9 +126,7 @@ impl Template {
         match source[at + 1..] {
             [b'{' | b'}', ..] => at + 1,
             [b'N', b'{', ..] if !self.raw => {
-                let end = skip(source, at + 3, |byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-')
-                });
+                let end = skip(source, at + 3, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-'));
                 end + usize::from(source.get(end) == Some(&b'}'))
             }
             _ => after_escape(source, at),

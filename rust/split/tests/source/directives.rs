@@ -3,14 +3,9 @@ use overlay_split::Form;
 
 #[test]
 fn a_directive_stands_unindented_alone_on_its_line() {
-    for source in [
-        "# overlay: a",
-        "#overlay: a",
-        "#overlay:a",
-        "#\t overlay:  a",
-        "\x0c# overlay: a",
-        " \x0c# overlay:a",
-    ] {
+    for source in
+        ["# overlay: a", "#overlay: a", "#overlay:a", "#\t overlay:  a", "\x0c# overlay: a", " \x0c# overlay:a"]
+    {
         assert_eq!(name(source), id("a"), "{source:?}");
         assert_eq!(parts(source).overlays[0].form, Form::Directive);
         assert!(!parts(source).has_statements);
@@ -19,41 +14,17 @@ fn a_directive_stands_unindented_alone_on_its_line() {
 
 #[test]
 fn indented_and_trailing_comments_are_ordinary() {
-    for comment in [
-        "# overlay: a",
-        "# overlay: 70% rgb",
-        "# overlay: gets b from A.B",
-        "# overlay: f(x",
-    ] {
-        for before in [
-            " ",
-            "\t",
-            "x = 3  ",
-            "x = 3",
-            "class B:  ",
-            "overlay = 3 ",
-            "(\n)",
-            "'''\n'''",
-            ";",
-        ] {
-            assert!(
-                declares_nothing(&format!("{before}{comment}\n")),
-                "{before}{comment}"
-            );
+    for comment in ["# overlay: a", "# overlay: 70% rgb", "# overlay: gets b from A.B", "# overlay: f(x"] {
+        for before in [" ", "\t", "x = 3  ", "x = 3", "class B:  ", "overlay = 3 ", "(\n)", "'''\n'''", ";"] {
+            assert!(declares_nothing(&format!("{before}{comment}\n")), "{before}{comment}");
         }
     }
 }
 
 #[test]
 fn comments_that_only_resemble_the_directive_are_ordinary() {
-    for comment in [
-        "# overlay a",
-        "# overlay : a",
-        "## overlay: a",
-        "#: overlay: a",
-        "# Overlay: a",
-        "# an overlay: a",
-    ] {
+    for comment in ["# overlay a", "# overlay : a", "## overlay: a", "#: overlay: a", "# Overlay: a", "# an overlay: a"]
+    {
         assert!(declares_nothing(comment), "{comment}");
     }
     assert!(declares_nothing("#\x0coverlay: a"));
@@ -89,10 +60,7 @@ fn a_comment_within_a_block_is_ordinary() {
 fn a_directive_behind_a_block_or_before_a_decorator_is_at_module_level() {
     assert_eq!(name("if x:\n    y\n# overlay: a\n"), id("a"));
     assert_eq!(name("def f():\n    y\n# overlay: a\nelse_ = 3\n"), id("a"));
-    assert_eq!(
-        texts("@d\ndef f():\n  y\n# overlay: a\n@d\ndef g(): z\n"),
-        ["@d\ndef f():\n  y\n", "@d\ndef g(): z\n"]
-    );
+    assert_eq!(texts("@d\ndef f():\n  y\n# overlay: a\n@d\ndef g(): z\n"), ["@d\ndef f():\n  y\n", "@d\ndef g(): z\n"]);
 }
 
 #[test]
@@ -128,30 +96,22 @@ fn prose_is_an_ordinary_comment() {
         "a, b。",
     ];
     for items in prose {
-        assert!(
-            declares_nothing(&format!("# overlay: {items}\nx\n")),
-            "{items}"
-        );
+        assert!(declares_nothing(&format!("# overlay: {items}\nx\n")), "{items}");
         assert!(declares_nothing(&format!("# overlay:{items}")), "{items}");
     }
 }
 
 #[test]
 fn ordinary_comments_that_might_be_meant_as_directives_are_reported() {
-    let source = "# overlay: top of image\n\nclass A:\n    x: int\n#    overlay: bool\n    y: int\n# overlay:\n\n# overlay: b\n";
+    let source =
+        "# overlay: top of image\n\nclass A:\n    x: int\n#    overlay: bool\n    y: int\n# overlay:\n\n# overlay: b\n";
     assert_eq!(parts(source).ignored, [1, 5, 7]);
-    assert_eq!(
-        parts("x # overlay: a\n    # overlay: b\n# overlay: c\n").ignored,
-        []
-    );
+    assert_eq!(parts("x # overlay: a\n    # overlay: b\n# overlay: c\n").ignored, []);
 }
 
 #[test]
 fn what_follows_prose_stays_where_it_is() {
-    assert_eq!(
-        texts("a\n# overlay: x y\nb\n# overlay: z\nc\n"),
-        ["a\n# overlay: x y\nb\n", "c\n"]
-    );
+    assert_eq!(texts("a\n# overlay: x y\nb\n# overlay: z\nc\n"), ["a\n# overlay: x y\nb\n", "c\n"]);
 }
 
 #[test]

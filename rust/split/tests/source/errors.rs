@@ -11,17 +11,9 @@ const UNCLOSED_STRING: &str = "unterminated string literal";
 fn assert_error(source: &str, message: &str, line: u32, columns: (u32, u32)) {
     let error = error(source);
     assert_eq!(error.message, message, "{source}");
-    assert_eq!(
-        (error.line, error.column, error.end_column),
-        (line, columns.0, columns.1),
-        "{source}"
-    );
+    assert_eq!((error.line, error.column, error.end_column), (line, columns.0, columns.1), "{source}");
     let lines = source.replace("\r\n", "\n").replace('\r', "\n");
-    assert_eq!(
-        Some(error.text.as_str()),
-        lines.split('\n').nth(line as usize - 1),
-        "{source}"
-    );
+    assert_eq!(Some(error.text.as_str()), lines.split('\n').nth(line as usize - 1), "{source}");
 }
 
 #[test]
@@ -51,12 +43,7 @@ fn a_statement_of_more_than_one_line_is_an_error() {
 fn unclosed_strings_and_brackets_are_errors() {
     assert_error("# overlay: 'a\n", UNCLOSED_STRING, 1, (12, 14));
     assert_error("# overlay: '''a\n", UNCLOSED_STRING, 1, (12, 16));
-    assert_error(
-        "# overlay: a, (b, (c)\n",
-        "'(' was never closed",
-        1,
-        (15, 16),
-    );
+    assert_error("# overlay: a, (b, (c)\n", "'(' was never closed", 1, (15, 16));
     assert_error("overlay a, 'b\n", UNCLOSED_STRING, 1, (12, 14));
     assert_error("overlay a 'b\n", UNCLOSED_STRING, 1, (11, 13));
     assert_error("# overlay: a)\n", NOT_CONSTANT, 1, (13, 14));
@@ -91,20 +78,12 @@ fn a_reserved_name_is_pointed_at() {
 
 #[test]
 fn the_first_error_is_reported() {
-    assert_error(
-        "# overlay: f()\n# overlay: g()\n",
-        NOT_CONSTANT,
-        1,
-        (13, 14),
-    );
+    assert_error("# overlay: f()\n# overlay: g()\n", NOT_CONSTANT, 1, (13, 14));
     assert_error("# overlay: f()\n  overlay a\n  x\n", MISPLACED, 2, (3, 10));
     assert_error("# overlay: f()\noverlay a b\n", NOT_CONSTANT, 1, (13, 14));
 }
 
 #[test]
 fn an_error_names_message_line_and_column() {
-    assert_eq!(
-        error("x\n  overlay a\n").to_string(),
-        format!("{MISPLACED} (line 2, column 3)")
-    );
+    assert_eq!(error("x\n  overlay a\n").to_string(), format!("{MISPLACED} (line 2, column 3)"));
 }

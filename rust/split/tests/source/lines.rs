@@ -3,11 +3,7 @@ use overlay_split::{Text, blank_statements};
 
 /// The line of each declaration and the first line of its text.
 fn lines(source: &str) -> Vec<(u32, u32)> {
-    parts(source)
-        .overlays
-        .iter()
-        .map(|overlay| (overlay.line, overlay.text.first_line))
-        .collect()
+    parts(source).overlays.iter().map(|overlay| (overlay.line, overlay.text.first_line)).collect()
 }
 
 #[test]
@@ -15,28 +11,15 @@ fn the_core_ends_and_the_overlays_start_at_the_declarations() {
     let source = "a = 1\noverlay x\nb = 2\n\n# overlay: y\nc = 3\nd = 4\n";
     assert_eq!(texts(source), ["a = 1\n", "b = 2\n\n", "c = 3\nd = 4\n"]);
     assert_eq!(lines(source), [(2, 3), (5, 6)]);
-    assert_eq!(
-        parts(source).core,
-        Text {
-            start: 0,
-            end: 6,
-            first_line: 1
-        }
-    );
+    assert_eq!(parts(source).core, Text { start: 0, end: 6, first_line: 1 });
 }
 
 #[test]
 fn parts_may_be_empty() {
     assert_eq!(texts("overlay x"), ["", ""]);
     assert_eq!(texts("overlay x\n"), ["", ""]);
-    assert_eq!(
-        texts("overlay x\n# overlay: y\noverlay z"),
-        ["", "", "", ""]
-    );
-    assert_eq!(
-        lines("overlay x\n# overlay: y\noverlay z"),
-        [(1, 2), (2, 3), (3, 4)]
-    );
+    assert_eq!(texts("overlay x\n# overlay: y\noverlay z"), ["", "", "", ""]);
+    assert_eq!(lines("overlay x\n# overlay: y\noverlay z"), [(1, 2), (2, 3), (3, 4)]);
 }
 
 #[test]
@@ -80,9 +63,7 @@ fn a_form_feed_before_a_declaration_belongs_to_its_line() {
 #[test]
 fn lines_of_ten_thousand_declarations_are_counted_right() {
     let source = "x = '''\n'''\noverlay a\ny = (\n)\n# overlay: b\n".repeat(5_000);
-    let expected: Vec<_> = (0..5_000)
-        .flat_map(|n| [(6 * n + 3, 6 * n + 4), (6 * n + 6, 6 * n + 7)])
-        .collect();
+    let expected: Vec<_> = (0..5_000).flat_map(|n| [(6 * n + 3, 6 * n + 4), (6 * n + 6, 6 * n + 7)]).collect();
     assert_eq!(lines(&source), expected);
 }
 
@@ -90,10 +71,7 @@ fn lines_of_ten_thousand_declarations_are_counted_right() {
 fn blanked_statements_leave_every_line_in_its_place() {
     let source = "a\r\noverlay x  # é\rb\n\x0coverlay 'y'\n# overlay: z\nc";
     let eager = blank_statements(source, &parts(source));
-    assert_eq!(
-        eager,
-        "a\r\n               \rb\n\x0c           \n# overlay: z\nc"
-    );
+    assert_eq!(eager, "a\r\n               \rb\n\x0c           \n# overlay: z\nc");
     assert_eq!(eager.len(), source.len());
 }
 

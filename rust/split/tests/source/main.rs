@@ -12,18 +12,9 @@ mod strings;
 
 use overlay_split::{Declared, Grammar, Item, Split, SplitError, Text};
 
-const PYTHON_3_11: Grammar = Grammar {
-    nested_fstrings: false,
-    tstrings: false,
-};
-const PYTHON_3_12: Grammar = Grammar {
-    nested_fstrings: true,
-    tstrings: false,
-};
-const PYTHON_3_14: Grammar = Grammar {
-    nested_fstrings: true,
-    tstrings: true,
-};
+const PYTHON_3_11: Grammar = Grammar { nested_fstrings: false, tstrings: false };
+const PYTHON_3_12: Grammar = Grammar { nested_fstrings: true, tstrings: false };
+const PYTHON_3_14: Grammar = Grammar { nested_fstrings: true, tstrings: true };
 const PYTHONS: [Grammar; 3] = [PYTHON_3_11, PYTHON_3_12, PYTHON_3_14];
 
 /// The outcome, which must be the same on every version.
@@ -69,10 +60,7 @@ fn text(source: &str, text: Text) -> &str {
 fn texts(source: &str) -> Vec<&str> {
     let parts = parts(source);
     let overlays = parts.overlays.iter().map(|overlay| overlay.text);
-    std::iter::once(parts.core)
-        .chain(overlays)
-        .map(|part| text(source, part))
-        .collect()
+    std::iter::once(parts.core).chain(overlays).map(|part| text(source, part)).collect()
 }
 
 fn id(word: &str) -> Item {

@@ -20,8 +20,7 @@ fn one_item_is_the_name_itself() {
 
 #[test]
 fn an_identifier_may_have_letters_and_marks_of_any_script() {
-    for word in ["é", "e\u{301}", "名前", "नमस्ते", "ไม่", "_１", "ﬁ", "ª", "x·"]
-    {
+    for word in ["é", "e\u{301}", "名前", "नमस्ते", "ไม่", "_１", "ﬁ", "ª", "x·"] {
         assert_eq!(directive(word), id(word));
     }
 }
@@ -50,10 +49,7 @@ fn parenthesised_tuples_nest() {
         let inner = tuple([id("b"), tuple([literal("1"), Item::None])]);
         tuple([tuple([id("a"), inner]), literal("'x'")])
     });
-    assert_eq!(
-        name("overlay a, (b, ())"),
-        tuple([id("a"), tuple([id("b"), tuple([])])])
-    );
+    assert_eq!(name("overlay a, (b, ())"), tuple([id("a"), tuple([id("b"), tuple([])])]));
 }
 
 #[test]
@@ -63,10 +59,7 @@ fn every_kind_of_number_is_a_literal() {
         assert_eq!(directive(number), literal(number));
         assert_eq!(name(&format!("overlay {number}")), literal(number));
         assert_eq!(directive(&format!("-{number}, +{number}")), {
-            tuple([
-                literal(&format!("-{number}")),
-                literal(&format!("+{number}")),
-            ])
+            tuple([literal(&format!("-{number}")), literal(&format!("+{number}"))])
         });
     }
     assert_eq!(name("overlay a, - 1"), tuple([id("a"), literal("- 1")]));
@@ -74,19 +67,8 @@ fn every_kind_of_number_is_a_literal() {
 
 #[test]
 fn every_kind_of_string_is_a_literal() {
-    let bodies = [
-        "'x'",
-        "\"x\"",
-        "'''x'''",
-        "\"\"\"x\"\"\"",
-        "''",
-        "''''''",
-        "'a\"b'",
-        "'#'",
-        "'a, b'",
-        r"'\''",
-        "'é'",
-    ];
+    let bodies =
+        ["'x'", "\"x\"", "'''x'''", "\"\"\"x\"\"\"", "''", "''''''", "'a\"b'", "'#'", "'a, b'", r"'\''", "'é'"];
     for prefix in ["", "r", "R", "u", "U", "b", "B", "br", "Rb", "rB", "BR"] {
         for body in bodies {
             let text = format!("{prefix}{body}");
@@ -98,10 +80,7 @@ fn every_kind_of_string_is_a_literal() {
 
 #[test]
 fn adjacent_strings_are_one_literal() {
-    assert_eq!(
-        directive("'a' \"b\"  r'c', d"),
-        tuple([literal("'a' \"b\"  r'c'"), id("d")])
-    );
+    assert_eq!(directive("'a' \"b\"  r'c', d"), tuple([literal("'a' \"b\"  r'c'"), id("d")]));
     assert_eq!(name("overlay 'a''b'"), literal("'a''b'"));
 }
 
@@ -117,14 +96,8 @@ fn a_comment_may_follow_the_items() {
 fn the_declaration_reaches_to_the_end_of_its_line() {
     let source = "x\noverlay a  # why \r\ny\n# overlay: b \n";
     let parts = parts(source);
-    let declarations = parts
-        .overlays
-        .iter()
-        .map(|overlay| &source[overlay.declaration.clone()]);
-    assert_eq!(
-        declarations.collect::<Vec<_>>(),
-        ["overlay a  # why ", "# overlay: b "]
-    );
+    let declarations = parts.overlays.iter().map(|overlay| &source[overlay.declaration.clone()]);
+    assert_eq!(declarations.collect::<Vec<_>>(), ["overlay a  # why ", "# overlay: b "]);
 }
 
 #[test]
@@ -134,12 +107,7 @@ fn what_is_no_constant_is_an_error() {
         ... | a... | f'x' | F'{x}' | rf'x' | t'x' | 'a' f'b' | a, f'b' | *a | a := 3 | a = 3 | a: int | a, *b | (a.b) | (a, [b])
         a; b | a ? b | $a | a $ | a !| , | a,,b | (,) | (a,,) | a) | ) | (a] | a, if | if | class | - | a, - | a \\ | `a`
     ";
-    for items in no_constants
-        .lines()
-        .flat_map(|line| line.split('|'))
-        .map(str::trim)
-        .filter(|it| !it.is_empty())
-    {
+    for items in no_constants.lines().flat_map(|line| line.split('|')).map(str::trim).filter(|it| !it.is_empty()) {
         let message = error(&format!("# overlay: {items}\n")).message;
         let expected = "an overlay name must be a hashable constant";
         assert_eq!(message, expected, "{items}");
@@ -148,32 +116,13 @@ fn what_is_no_constant_is_an_error() {
 
 #[test]
 fn names_that_start_with_two_underscores_are_reserved() {
-    for items in [
-        "__a",
-        "__",
-        "'__a'",
-        "r\"__a\"",
-        "u'''__a'''",
-        "__a, b",
-        "('__a', b)",
-        "(__a)",
-        "__a,",
-    ] {
+    for items in ["__a", "__", "'__a'", "r\"__a\"", "u'''__a'''", "__a, b", "('__a', b)", "(__a)", "__a,"] {
         assert_eq!(
             error(&format!("# overlay: {items}")).message,
             "overlay names that start with two underscores are reserved"
         );
     }
-    for items in [
-        "_a",
-        "a__",
-        "'_'",
-        "b'__a'",
-        "a, __b",
-        "(__a,), b",
-        "'a' '__b'",
-        "''",
-    ] {
+    for items in ["_a", "a__", "'_'", "b'__a'", "a, __b", "(__a,), b", "'a' '__b'", "''"] {
         parts(&format!("# overlay: {items}"));
     }
 }
@@ -183,8 +132,5 @@ fn nesting_is_bounded_as_in_python() {
     let nested = |depth: usize| format!("# overlay: {}{}\n", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(name(&nested(200)), tuple([]));
     assert_eq!(error(&nested(201)).message, "too many nested parentheses");
-    assert_eq!(
-        error(&nested(100_000)).message,
-        "too many nested parentheses"
-    );
+    assert_eq!(error(&nested(100_000)).message, "too many nested parentheses");
 }

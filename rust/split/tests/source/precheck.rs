@@ -6,31 +6,12 @@ fn may(source: &str) -> bool {
 
 #[test]
 fn a_declaration_on_any_line_is_noticed() {
-    for declaration in [
-        "overlay a",
-        "overlay'a'",
-        "overlay\x0c3",
-        "overlay .5",
-        "# overlay: a",
-        "#\toverlay:",
-        "#overlay:a",
-    ] {
-        for before in [
-            "",
-            "\u{feff}",
-            "x\n",
-            "x\r",
-            "x\r\n",
-            "\x0c",
-            "x\n \x0c",
-            "overlayoverlay\n",
-            "overla\n",
-        ] {
+    for declaration in
+        ["overlay a", "overlay'a'", "overlay\x0c3", "overlay .5", "# overlay: a", "#\toverlay:", "#overlay:a"]
+    {
+        for before in ["", "\u{feff}", "x\n", "x\r", "x\r\n", "\x0c", "x\n \x0c", "overlayoverlay\n", "overla\n"] {
             for after in ["", "\n", "\r", " x"] {
-                assert!(
-                    may(&format!("{before}{declaration}{after}")),
-                    "{before:?} {declaration:?} {after:?}"
-                );
+                assert!(may(&format!("{before}{declaration}{after}")), "{before:?} {declaration:?} {after:?}");
             }
         }
     }
@@ -38,14 +19,7 @@ fn a_declaration_on_any_line_is_noticed() {
 
 #[test]
 fn a_misplaced_statement_is_noticed() {
-    for source in [
-        "  overlay a",
-        "\toverlay a",
-        "x;overlay a",
-        "x; overlay a",
-        "if x: overlay a",
-        "\\\noverlay a",
-    ] {
+    for source in ["  overlay a", "\toverlay a", "x;overlay a", "x; overlay a", "if x: overlay a", "\\\noverlay a"] {
         assert!(may(source), "{source}");
     }
 }
@@ -82,8 +56,6 @@ fn text_that_cannot_declare_is_passed_over() {
 
 #[test]
 fn bytes_outside_utf_8_are_no_obstacle() {
-    assert!(may_declare(
-        b"# -*- coding: latin-1 -*-\nx = '\xe9'\noverlay \xe9\n"
-    ));
+    assert!(may_declare(b"# -*- coding: latin-1 -*-\nx = '\xe9'\noverlay \xe9\n"));
     assert!(!may_declare(b"\xff\xfe\x00overlay"));
 }

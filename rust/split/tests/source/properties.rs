@@ -74,16 +74,9 @@ fn module() -> impl Strategy<Value = String> {
         "# é",
         "x = (1,\n overlay)",
     ];
-    let line = (
-        prop::sample::select(lines.to_vec()),
-        prop::sample::select(vec!["\n", "\r", "\r\n"]),
-    );
-    prop::collection::vec(line, 0..20).prop_map(|lines| {
-        lines
-            .into_iter()
-            .map(|(line, newline)| format!("{line}{newline}"))
-            .collect()
-    })
+    let line = (prop::sample::select(lines.to_vec()), prop::sample::select(vec!["\n", "\r", "\r\n"]));
+    prop::collection::vec(line, 0..20)
+        .prop_map(|lines| lines.into_iter().map(|(line, newline)| format!("{line}{newline}")).collect())
 }
 
 /// Core, then declaration line and text of each overlay: nothing is lost, nothing is there twice.
@@ -92,21 +85,12 @@ fn assert_partition(source: &str, split: &Split) {
     assert_eq!(split.core.start, 0);
     for overlay in &split.overlays {
         let before = &source[at..overlay.declaration.start];
-        assert!(
-            before.chars().all(|blank| " \t\x0c".contains(blank)),
-            "{before:?} of {source:?}"
-        );
+        assert!(before.chars().all(|blank| " \t\x0c".contains(blank)), "{before:?} of {source:?}");
         let newline = &source[overlay.declaration.end..overlay.text.start];
-        assert!(
-            ["\n", "\r", "\r\n", ""].contains(&newline),
-            "{newline:?} of {source:?}"
-        );
+        assert!(["\n", "\r", "\r\n", ""].contains(&newline), "{newline:?} of {source:?}");
         assert!(!newline.is_empty() || overlay.text.start == source.len());
         assert_eq!(overlay.text.first_line, overlay.line + 1);
-        assert_eq!(
-            lines_before(source, overlay.declaration.start) + 1,
-            overlay.line
-        );
+        assert_eq!(lines_before(source, overlay.declaration.start) + 1, overlay.line);
         at = overlay.text.end;
     }
     assert_eq!(at, source.len());

@@ -7,11 +7,8 @@ const LENGTH: usize = 200_000;
 
 #[test]
 fn a_hundred_thousand_lines_with_ten_thousand_declarations_are_split() {
-    let function =
-        "def f(a, b=3):\n    return f'{a!r} {b:>{a}}'\n\n\n# comment\nx = [1, 2]\n\n\n\n";
-    let source = ["overlay lazy, f\n", function, "# overlay: 'x'\n", function]
-        .concat()
-        .repeat(5_000);
+    let function = "def f(a, b=3):\n    return f'{a!r} {b:>{a}}'\n\n\n# comment\nx = [1, 2]\n\n\n\n";
+    let source = ["overlay lazy, f\n", function, "# overlay: 'x'\n", function].concat().repeat(5_000);
     let parts = parts(&source);
     assert_eq!(parts.overlays.len(), 10_000);
     assert_eq!(parts.overlays[9_999].line, 99_991);

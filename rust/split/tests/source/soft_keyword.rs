@@ -12,11 +12,7 @@ fn overlay_stays_an_ordinary_name_before_an_operator_a_bracket_or_a_keyword() {
         overlay else x | overlay lambda: x | overlay await x | overlay async x | overlay from x | overlay as x
         overlay import x | overlay yield x | overlay: 'x' = 3 | overlay:str | overlay {1} | overlay ~x | overlay \\
     ";
-    for line in ordinary
-        .lines()
-        .flat_map(|line| line.split('|'))
-        .map(str::trim)
-    {
+    for line in ordinary.lines().flat_map(|line| line.split('|')).map(str::trim) {
         assert!(declares_nothing(&format!("{line}\n")), "{line}");
         assert!(declares_nothing(line), "{line}");
     }
@@ -32,14 +28,7 @@ fn overlay_joined_to_the_next_line_stays_an_ordinary_name() {
 
 #[test]
 fn words_that_only_contain_overlay_mean_nothing() {
-    for line in [
-        "overlays foo",
-        "_overlay foo",
-        "overlay1 foo",
-        "Overlay foo",
-        "éoverlay foo",
-        "overlayé foo",
-    ] {
+    for line in ["overlays foo", "_overlay foo", "overlay1 foo", "Overlay foo", "éoverlay foo", "overlayé foo"] {
         assert!(declares_nothing(line), "{line}");
     }
 }
@@ -70,20 +59,7 @@ fn overlay_before_an_item_is_a_statement() {
 
 #[test]
 fn soft_keywords_and_builtins_are_names() {
-    for word in [
-        "match",
-        "case",
-        "type",
-        "_",
-        "lazy",
-        "overlay",
-        "print",
-        "async_",
-        "nonlocals",
-        "none",
-        "é",
-        "名",
-    ] {
+    for word in ["match", "case", "type", "_", "lazy", "overlay", "print", "async_", "nonlocals", "none", "é", "名"] {
         assert_eq!(name(&format!("overlay {word}")), id(word));
     }
 }
@@ -98,27 +74,15 @@ fn a_statement_starts_a_logical_line_and_so_not_one_that_goes_on() {
 
 #[test]
 fn blank_lines_and_comments_come_before_a_statement_as_they_like() {
-    assert_eq!(
-        texts("\n\n# x\n  # y\n \t\noverlay a\nx\n"),
-        ["\n\n# x\n  # y\n \t\n", "x\n"]
-    );
+    assert_eq!(texts("\n\n# x\n  # y\n \t\noverlay a\nx\n"), ["\n\n# x\n  # y\n \t\n", "x\n"]);
 }
 
 #[test]
 fn overlay_behind_a_colon_that_starts_no_statement_is_an_ordinary_name() {
-    for line in [
-        "lambda: overlay",
-        "x: overlay = 3",
-        "x: overlay",
-        "x[a:overlay]",
-        "{a: overlay}",
-        "if x: overlay()",
-    ] {
+    for line in ["lambda: overlay", "x: overlay = 3", "x: overlay", "x[a:overlay]", "{a: overlay}", "if x: overlay()"] {
         assert!(declares_nothing(line), "{line}");
     }
-    assert!(declares_nothing(
-        "if x: overlay = 3; overlay.y; overlay -1\n"
-    ));
+    assert!(declares_nothing("if x: overlay = 3; overlay.y; overlay -1\n"));
 }
 
 #[test]
@@ -135,15 +99,8 @@ fn a_statement_within_a_line_or_a_block_is_misplaced() {
     ];
     for (source, column) in misplaced {
         let error = error(source);
-        assert_eq!(
-            error.message, "'overlay' is allowed only at module level, alone on its line",
-            "{source}"
-        );
-        assert_eq!(
-            (error.column, error.end_column),
-            (column, column + 7),
-            "{source}"
-        );
+        assert_eq!(error.message, "'overlay' is allowed only at module level, alone on its line", "{source}");
+        assert_eq!((error.column, error.end_column), (column, column + 7), "{source}");
     }
 }
 

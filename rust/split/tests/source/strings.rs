@@ -13,16 +13,8 @@ fn declared(source: &str, grammar: Grammar) -> Option<usize> {
 /// The source is the whole of a module to `grammar`, and the declaration behind it is seen.
 fn ends_where_it_should(source: &str, grammar: Grammar) {
     assert_eq!(declared(source, grammar), None, "{source}");
-    assert_eq!(
-        declared(&format!("{source}\noverlay x\n"), grammar),
-        Some(1),
-        "{source}"
-    );
-    assert_eq!(
-        declared(&format!("{source}\n# overlay: x\n"), grammar),
-        Some(1),
-        "{source}"
-    );
+    assert_eq!(declared(&format!("{source}\noverlay x\n"), grammar), Some(1), "{source}");
+    assert_eq!(declared(&format!("{source}\n# overlay: x\n"), grammar), Some(1), "{source}");
 }
 
 #[test]
@@ -74,13 +66,7 @@ fn quotes_of_the_other_kind_and_escaped_ones_close_nothing() {
 
 #[test]
 fn the_letters_before_a_quote_are_a_prefix_only_if_python_has_it() {
-    for source in [
-        "x = 1if'{'else 2",
-        "x = y in'{'",
-        "x = y or'''\noverlay a\n'''",
-        "bur'{'",
-        "ft'{'",
-    ] {
+    for source in ["x = 1if'{'else 2", "x = y in'{'", "x = y or'''\noverlay a\n'''", "bur'{'", "ft'{'"] {
         for grammar in PYTHONS {
             ends_where_it_should(source, grammar);
         }
@@ -185,27 +171,10 @@ fn source_that_is_no_python_has_no_parts() {
     ];
     for source in sources {
         for declaration in ["overlay a\n", "# overlay: a\n"] {
-            assert!(
-                declares_nothing(&format!("{declaration}{source}")),
-                "{source}"
-            );
+            assert!(declares_nothing(&format!("{declaration}{source}")), "{source}");
         }
     }
-    for source in [
-        "f'{'",
-        "f'}'",
-        "f'{x:'",
-        "f'{x'",
-        "f'{(}'",
-        "f'{x)}'",
-        "f'\n{x}'",
-        "f'''{x:'''",
-        "t'{'",
-    ] {
-        assert_eq!(
-            declared(&format!("overlay a\n{source}\n"), PYTHON_3_14),
-            None,
-            "{source}"
-        );
+    for source in ["f'{'", "f'}'", "f'{x:'", "f'{x'", "f'{(}'", "f'{x)}'", "f'\n{x}'", "f'''{x:'''", "t'{'"] {
+        assert_eq!(declared(&format!("overlay a\n{source}\n"), PYTHON_3_14), None, "{source}");
     }
 }
