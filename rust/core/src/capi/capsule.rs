@@ -26,8 +26,10 @@ pub fn new(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// 1: loaded; 2: already loaded; 0: failed, with an exception set.
 unsafe extern "C" fn import_load_overlay(module: *mut ffi::PyObject, name: *mut ffi::PyObject, force: c_int) -> c_int {
     // SAFETY: the header asks for the GIL and two live objects.
-    let py = unsafe { Python::assume_attached() };
-    let (module, name) = unsafe { (Bound::from_borrowed_ptr(py, module), Bound::from_borrowed_ptr(py, name)) };
+    let (py, module, name) = unsafe {
+        let py = Python::assume_attached();
+        (py, Bound::from_borrowed_ptr(py, module), Bound::from_borrowed_ptr(py, name))
+    };
     match public::load(&module, &name, force != 0) {
         Ok(Outcome::Loaded) => 1,
         Ok(Outcome::AlreadyLoaded) => 2,

@@ -21,8 +21,10 @@ pub fn exec_module<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny
 
 unsafe extern "C" fn exec_module_slot(loader: *mut ffi::PyObject, module: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls methods with the GIL held and live objects.
-    let py = unsafe { Python::assume_attached() };
-    let (loader, module) = unsafe { (Bound::from_borrowed_ptr(py, loader), Bound::from_borrowed_ptr(py, module)) };
+    let (py, loader, module) = unsafe {
+        let py = Python::assume_attached();
+        (py, Bound::from_borrowed_ptr(py, loader), Bound::from_borrowed_ptr(py, module))
+    };
     let result = catch_unwind(AssertUnwindSafe(|| importing::exec_module(&loader, &module)))
         .unwrap_or_else(|_| Err(PySystemError::new_err("overlay_import failed internally")));
     match result {

@@ -64,8 +64,10 @@ unsafe fn with_module<T>(
     work: impl FnOnce(&Bound<'_, PyModule>) -> PyResult<T>,
 ) -> T {
     // SAFETY: the interpreter calls slots and methods with the GIL held and a live instance of our type, a module.
-    let py = unsafe { Python::assume_attached() };
-    let module = unsafe { Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>() };
+    let (py, module) = unsafe {
+        let py = Python::assume_attached();
+        (py, Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>())
+    };
     work(&module).unwrap_or_else(|error| {
         error.restore(py);
         failed
