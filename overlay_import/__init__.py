@@ -10,6 +10,11 @@ Everything imported after that is served. `docs/` says how; the idea is Larry Ha
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
 from overlay_import._types import LoadStatus, OverlayCorruptError, OverlayError, OverlayNotFoundError, Status
 
 __version__ = "0.1.0"
@@ -44,7 +49,9 @@ LEVELS = ("declared", "bodies")
 _installation = Installation()
 
 
-def install(*, lazy="bodies", include=None, exclude=()):
+def install(
+    *, lazy: str = "bodies", include: "Iterable[str] | None" = None, exclude: "Iterable[str]" = ()
+) -> Installation:
     """Serves every module imported from now on, but for what `include` and `exclude` say.
 
     `lazy` is the level: `"declared"` or `"bodies"`. `include` and `exclude` are lists of package names: with
@@ -75,13 +82,13 @@ def install(*, lazy="bodies", include=None, exclude=()):
     return _installation
 
 
-def _packages(option, names):
+def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
     if isinstance(names, str):
         raise TypeError(f"{option} must be a list of package names, not the string {names!r}")
     return tuple(names)
 
 
-def status(module):
+def status(module: "ModuleType") -> Status:
     """What is loaded and what is pending in `module`, without loading anything. Returns a `Status`:
 
     - `loaded`, `pending`: frozensets of overlay names;
@@ -112,6 +119,6 @@ def status(module):
     )
 
 
-def get_include():
+def get_include() -> str:
     """The folder of `overlay_import.h`, for a C compiler's `-I`."""
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")

@@ -1,5 +1,10 @@
 """The classes that the package hands out. Imported at start-up: nothing but builtins here."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 
 class OverlayError(ImportError):
     """An overlay could not be loaded.
@@ -31,29 +36,29 @@ class LoadStatus(int):
     LOADED: "LoadStatus"
     ALREADY_LOADED: "LoadStatus"
 
-    def __new__(cls, value):
+    def __new__(cls, value: int) -> "LoadStatus":
         for member in _MEMBERS:
             if member == value:
                 return member
         raise ValueError(f"{value!r} is not a valid LoadStatus")
 
     @property
-    def name(self):
+    def name(self) -> str:
         """`"LOADED"` or `"ALREADY_LOADED"`."""
         return "LOADED" if self == 1 else "ALREADY_LOADED"
 
     @property
-    def value(self):
+    def value(self) -> int:
         """1 or 2."""
         return int(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<LoadStatus.{self.name}: {int(self)}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"LoadStatus.{self.name}"
 
-    def __reduce__(self):
+    def __reduce__(self) -> "tuple[type[LoadStatus], tuple[int]]":
         return LoadStatus, (int(self),)
 
 
@@ -79,19 +84,33 @@ class Status:
         "source",
     )
 
-    def __init__(self, **fields):
+    bytes_core: int
+    bytes_loaded: int
+    bytes_pending: int
+    file: "str | None"
+    level: str
+    loaded: "frozenset[Any]"
+    name: str
+    origin: "str | None"
+    pending: "frozenset[Any]"
+    reason: str
+    source: "str | None"
+
+    def __init__(self, **fields: "Any") -> None:
         for field in self.__slots__:
             setattr(self, field, fields[field])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in self.__slots__)
         return f"Status({fields})"
 
 
-def merge_annotate(first, second):
+def merge_annotate(
+    first: "Callable[[int], dict[str, Any]]", second: "Callable[[int], dict[str, Any]]"
+) -> "Callable[[int], dict[str, Any]]":
     """One `__annotate__` for a module whose core and overlay each compiled one (PEP 649, CPython 3.14)."""
 
-    def __annotate__(format, /):
+    def __annotate__(format: int, /) -> "dict[str, Any]":
         return {**first(format), **second(format)}
 
     return __annotate__
