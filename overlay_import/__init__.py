@@ -33,16 +33,19 @@ __all__ = [
     "status",
 ]
 
+_unsupported = ""
 try:
+    if sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info[:2] <= (3, 15):
+        raise ImportError(f"{sys.implementation.cache_tag} is not supported")
+    if "t" in sys.abiflags:
+        # Importing the native half would switch the GIL on for the whole program.
+        raise ImportError("free-threaded builds are not supported")
     from overlay_import._core import get_overlay, load_overlay, module_status
     from overlay_import._hook import Installation
 except ImportError as error:
-    # An interpreter that the native half was not built for: imports stay as they are.
     from overlay_import._fallback import Installation, get_overlay, load_overlay, module_status
 
     _unsupported = str(error)
-else:
-    _unsupported = ""
 
 LEVELS = ("declared", "bodies")
 
@@ -61,7 +64,7 @@ def install(
     environment, `OVERLAY_IMPORT=0` switches everything off and `OVERLAY_IMPORT_LAZY` picks a level. Where the
     interpreter is not supported nothing is installed, and `.reason` says why.
 
-    Raises `ValueError` for an unknown level, `TypeError` for packages given as one string.
+    Raises `ValueError` for an unknown level, `TypeError` for packages that are no list of names.
     """
     level = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
     if level not in LEVELS:
@@ -83,9 +86,10 @@ def install(
 
 
 def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
-    if isinstance(names, str):
-        raise TypeError(f"{option} must be a list of package names, not the string {names!r}")
-    return tuple(names)
+    packages = tuple(names) if hasattr(names, "__iter__") and not isinstance(names, str) else None
+    if packages is None or not all(isinstance(package, str) for package in packages):
+        raise TypeError(f"{option} must be a list of package names, not {names!r}")
+    return packages
 
 
 def status(module: "ModuleType") -> Status:

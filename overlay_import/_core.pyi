@@ -1,6 +1,7 @@
 """The native half of overlay_import. Private: its face is the package's."""
 
 from collections.abc import Hashable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
@@ -8,14 +9,19 @@ from overlay_import import LoadStatus
 from overlay_import._hook import OverlayLoader
 
 __all__ = [
+    "ANNOTATES",
     "DYNAMIC",
+    "IMPORTS_NAMESAKE",
     "LAZY",
     "MUST_LOAD_SHIFT",
+    "STARTS_PROGRAM",
+    "OverlayFinder",
     "_C_API",
     "_compile_source",
     "add_module_attributes",
     "build_file",
     "cache_path",
+    "compile_script",
     "describe_file",
     "exec_module_of",
     "get_overlay",
@@ -30,8 +36,13 @@ __all__ = [
 
 LAZY: Final[int]
 """In an entry's flags: the overlay's name is `('lazy', attribute)`."""
+ANNOTATES: Final[int]
 DYNAMIC: Final[int]
 """In an entry's flags: the code may ask for globals by other means than their names."""
+IMPORTS_NAMESAKE: Final[int]
+"""In an entry's flags: the lazy overlay imports a module of its own name."""
+STARTS_PROGRAM: Final[int]
+"""In an entry's flags: the code asks whether its module is the program."""
 MUST_LOAD_SHIFT: Final[int]
 """The bits of an entry's flags from here on count the needs, from the first, that must be loaded with it."""
 
@@ -40,10 +51,24 @@ _C_API: Final[object]
 
 Item: TypeAlias = str | tuple[str] | list[Item] | bool | None
 """A parsed name: an identifier, `(literal,)`, the items of a tuple, or a constant."""
-Declared: TypeAlias = tuple[Item, int, str, bool, str]
-"""`(item, line, declaration, is_statement, padded text)`."""
+Declared: TypeAlias = tuple[Item, int, str, str, list[str]]
+"""`(item, line, declaration, text below it, names in it that other parts import)`."""
 Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
 """`(name, marshalled name, payload, "code" or "constant", needs, flags)`."""
+
+class OverlayFinder:
+    """Stands right before `PathFinder`, finds what it finds, and gives source files our loader."""
+
+    def __new__(
+        cls, path_finder: type[PathFinder], plain_loader: type[SourceFileLoader], loader: type[OverlayLoader]
+    ) -> OverlayFinder: ...
+    def select(self, include: Sequence[str] | None, exclude: Sequence[str]) -> None:
+        """Serves the packages of `include` (all where it is `None`) but for those of `exclude`."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of `PathFinder`, where that is in use; the loader of a selected source file is ours."""
 
 class ModuleStatus(TypedDict):
     name: str
@@ -100,11 +125,16 @@ def add_module_attributes() -> None:
 def remove_module_attributes() -> None:
     """Undoes `add_module_attributes`, unless a living module needs them."""
 
+def compile_script(source: bytes, path: str) -> CodeType:
+    """The code object of a script, as `python FILE` makes it. Raises `ValueError` for a source with null bytes."""
+
 def may_declare(source: bytes) -> bool:
     """Whether the source can declare an overlay at all: false is certain, true is worth a look."""
 
-def split_source(source: str, path: str) -> tuple[str | None, str, list[Declared]] | None:
+def split_source(source: str, path: str) -> tuple[str | None, tuple[str, list[str]], list[Declared]] | None:
     """The parts of a source, `(eager, core, overlays)`; `None` where nothing is declared.
+
+    `core` is its text and the names in it that other parts import.
 
     Raises `SyntaxError` at the first declaration that is not one.
     """

@@ -5,17 +5,23 @@ annotation scope looks into the namespace past every hook, and `del` and a secon
 mean: those names are loaded together with the part.
 """
 
+import sys
 from opcode import opmap
 
 from overlay_import import _core
 
-_OPTIMIZED = 0x1
+_Code = type((lambda: None).__code__)
 _EXTENDED_ARG = opmap["EXTENDED_ARG"]
 _RAW_READS = {opmap[name] for name in ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") if name in opmap}
 _DELETES = {opmap["DELETE_NAME"], opmap["DELETE_GLOBAL"]}
+_IMPORT = opmap["IMPORT_NAME"]
+# Below the name's number CPython 3.15 keeps two bits: whether the import is lazy.
+_IMPORT_SHIFT = 2 if sys.version_info >= (3, 15) else 0
 _BINDS = {opmap["STORE_NAME"], opmap["STORE_GLOBAL"]}
 # Builtins that give the namespace to the code, which may then ask for any name.
 _DYNAMIC = frozenset(("globals", "locals", "vars", "dir", "eval", "exec"))
+# What the compiler makes of an annotated name at module level, up to CPython 3.13 and from 3.14 on.
+_ANNOTATIONS = frozenset(("__annotations__", "__annotate__"))
 _LONGEST_ANNOTATION = 500
 _SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 
@@ -24,16 +30,21 @@ def note(parts):
     """Sets `needs` and `flags` of every part; `parts` as they lie in the file, the core first."""
     lazy = {}
     for number, part in enumerate(parts):
+        if not _ANNOTATIONS.isdisjoint(part.code.co_names):
+            part.flags |= _core.ANNOTATES
+        if "__name__" in part.code.co_names and "__main__" in (c for c in part.code.co_consts if type(c) is str):
+            part.flags |= _core.STARTS_PROGRAM
         if _is_lazy(part.name):
             lazy[part.name[1]] = number
             part.flags |= _core.LAZY
+            if _imports_namesake(part):
+                part.flags |= _core.IMPORTS_NAMESAKE
     if not lazy:
         return
     for number, part in enumerate(parts):
-        reads = _Reads(lazy)
-        reads.of(part.code, top=True)
-        must = sorted(reads.must - {number})
-        part.needs = must + sorted(reads.may - reads.must - {number})
+        reads = _Reads(lazy, number, part.code)
+        must = sorted(reads.must)
+        part.needs = must + sorted(reads.may - reads.must)
         part.flags |= len(must) << _core.MUST_LOAD_SHIFT
         if reads.dynamic:
             part.flags |= _core.DYNAMIC
@@ -43,44 +54,62 @@ def _is_lazy(name):
     return isinstance(name, tuple) and len(name) == 2 and name[0] == "lazy" and isinstance(name[1], str)
 
 
-class _Reads:
-    """What one part's code objects read of the lazy names."""
+def _imports_namesake(part):
+    """Whether a lazy part imports a module of its own name, as `from .spam import spam` does."""
+    names, code = part.code.co_names, part.code.co_code
+    if _IMPORT not in code[::2]:
+        return False
+    imports = (argument >> _IMPORT_SHIFT for operation, argument in _instructions(code) if operation == _IMPORT)
+    return any(names[number].rpartition(".")[2] == part.name[1] for number in imports)
 
-    def __init__(self, lazy):
+
+class _Reads:
+    """What the code objects of one part, `own`, read of the other parts' lazy names."""
+
+    def __init__(self, lazy, own, code):
         self.lazy = lazy
+        self.own = own
         self.must = set()
         self.may = set()
         self.dynamic = False
+        self._texts = []
+        self._add(code, top=True)
+        # All at once: one by one they took most of the time.
+        self.may |= self._lazy_among(" ".join(self._texts).translate(_SPACES).split())
 
-    def of(self, code, *, top=False):
-        """Adds what `code`, and every code object in it, reads."""
-        if not self.lazy.keys().isdisjoint(code.co_names):
+    def _add(self, code, *, top=False):
+        found = self._lazy_among(code.co_names)
+        if found:
+            self.may |= found
             self._operations(code, top)
         if not _DYNAMIC.isdisjoint(code.co_names):
             self.dynamic = True
         for const in code.co_consts:
-            if hasattr(const, "co_code"):
-                self.of(const)
+            if type(const) is _Code:
+                self._add(const)
             else:
-                self._strings(const)
+                self._add_text(const)
+
+    def _lazy_among(self, words):
+        if self.lazy.keys().isdisjoint(words):
+            return frozenset()
+        return {self.lazy[word] for word in words if word in self.lazy} - {self.own}
 
     def _operations(self, code, top):
-        for operation, argument in _instructions(code.co_code):
-            raw = operation in _RAW_READS and not top
-            if raw or operation in _DELETES or (top and operation in _BINDS):
-                entry = self.lazy.get(code.co_names[argument])
-                if entry is not None:
-                    self.must.add(entry)
-        self.may.update(self.lazy[name] for name in code.co_names if name in self.lazy)
+        wanted = _DELETES | _BINDS if top else _DELETES | _RAW_READS
+        if wanted.isdisjoint(code.co_code[::2]):
+            return
+        names = [code.co_names[argument] for operation, argument in _instructions(code.co_code) if operation in wanted]
+        self.must |= self._lazy_among(names)
 
-    def _strings(self, const):
+    def _add_text(self, const):
         """A short string may be an annotation that somebody evaluates in the module's namespace."""
-        if isinstance(const, str):
+        if type(const) is str:
             if len(const) < _LONGEST_ANNOTATION:
-                self.may.update(self.lazy[word] for word in const.translate(_SPACES).split() if word in self.lazy)
+                self._texts.append(const)
         elif isinstance(const, (tuple, frozenset)):
             for each in const:
-                self._strings(each)
+                self._add_text(each)
 
 
 def _instructions(code):

@@ -108,9 +108,27 @@ class Status:
 def merge_annotate(
     first: "Callable[[int], dict[str, Any]]", second: "Callable[[int], dict[str, Any]]"
 ) -> "Callable[[int], dict[str, Any]]":
-    """One `__annotate__` for a module whose core and overlay each compiled one (PEP 649, CPython 3.14)."""
+    """One `__annotate__` for a module whose core and overlays each compiled one (PEP 649, CPython 3.14)."""
+    merged = getattr(first, "parts", None)
+    if merged is not None:
+        merged.append(second)
+        return first
+    parts = [first, second]
 
     def __annotate__(format: int, /) -> "dict[str, Any]":
-        return {**first(format), **second(format)}
+        annotations = {}
+        for part in parts:
+            annotations.update(_annotations(part, format))
+        return annotations
 
+    __annotate__.parts = parts  # type: ignore[attr-defined]
     return __annotate__
+
+
+def _annotations(annotate: "Callable[[int], dict[str, Any]]", format: int) -> "dict[str, Any]":
+    if format <= 2:
+        return annotate(format)
+    # FORWARDREF and STRING: a compiled function leaves these to annotationlib.
+    from annotationlib import call_annotate_function
+
+    return call_annotate_function(annotate, format)

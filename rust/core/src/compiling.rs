@@ -1,12 +1,21 @@
 //! What the compiler, in Python, asks of the native half: the split, the bytes of a file, the file on the disk.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 
 use overlay_file::{Kind, Name, Overlay, Writer, marshal, write_atomic};
-use overlay_split::{Declared, Form, Grammar, Item, SplitError, Text, blank_statements};
+use overlay_split::{Grammar, Item, SplitError, blank_statements, imported_elsewhere};
 use pyo3::exceptions::{PySyntaxError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyCode, PyString, PyTuple};
+
+use crate::capi::code;
+
+/// The code object of a script, as `python FILE` makes it. Raises `ValueError` for a source with null bytes.
+#[pyfunction]
+pub fn compile_script<'py>(source: &[u8], path: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyCode>> {
+    code::compile(&CString::new(source)?, path)
+}
 
 /// Whether the source can declare an overlay at all: false is certain, true is worth a look.
 #[pyfunction]
@@ -29,9 +38,10 @@ fn syntax_error(py: Python<'_>, error: SplitError, path: &Bound<'_, PyAny>) -> P
 
 /// The parts of a source: `(eager, core, overlays)`, or `None` where nothing is declared (or the source is no Python).
 ///
-/// `eager` is the whole source without its overlay statements, or `None` where it has none of them. Each overlay is
-/// `(item, line, column, declaration, text)`; `core` and `text` are padded with newlines to stand on their own lines.
-/// An item is a string for an identifier, `(literal,)` for the text of a literal, a list for a tuple, or a constant.
+/// `eager` is the whole source without its overlay statements, or `None` where it has none of them. `core` is
+/// `(text, imports)`, with the names in it that other parts import. Each overlay is
+/// `(item, line, declaration, text, imports)`, where `text` begins in the line below. An item is a string for an
+/// identifier, `(literal,)` for the text of a literal, a list for a tuple, or a constant.
 ///
 /// Raises `SyntaxError` at the first declaration that is not one.
 #[pyfunction]
@@ -45,24 +55,15 @@ pub fn split_source<'py>(
     let split = overlay_split::split(text, grammar(py)).map_err(|error| syntax_error(py, error, path))?;
     let Some(split) = split else { return Ok(None) };
     let eager = split.has_statements.then(|| blank_statements(text, &split));
-    let overlays = split.overlays.iter().map(|declared| overlay(py, text, declared)).collect::<PyResult<Vec<_>>>()?;
-    Ok(Some((eager, padded(text, &split.core), overlays).into_pyobject(py)?))
-}
-
-fn padded(source: &str, text: &Text) -> String {
-    let body = &source[text.start..text.end];
-    let blank = text.first_line.saturating_sub(1) as usize;
-    let mut padded = String::with_capacity(blank + body.len());
-    padded.extend(std::iter::repeat_n('\n', blank));
-    padded.push_str(body);
-    padded
-}
-
-fn overlay<'py>(py: Python<'py>, source: &str, declared: &Declared) -> PyResult<Bound<'py, PyTuple>> {
-    let declaration = &source[declared.declaration.clone()];
-    let is_statement = matches!(declared.form, Form::Statement);
-    (item(py, &declared.name)?, declared.line, declaration, is_statement, padded(source, &declared.text))
-        .into_pyobject(py)
+    let mut imports = imported_elsewhere(text, &split).into_iter().map(Vec::from_iter);
+    let core = (&text[split.core.start..split.core.end], imports.next());
+    let overlays = split.overlays.iter().zip(imports).map(|(declared, imports)| {
+        let declaration = &text[declared.declaration.clone()];
+        let body = &text[declared.text.start..declared.text.end];
+        (item(py, &declared.name)?, declared.line, declaration, body, imports).into_pyobject(py)
+    });
+    let overlays = overlays.collect::<PyResult<Vec<_>>>()?;
+    Ok(Some((eager, core, overlays).into_pyobject(py)?))
 }
 
 fn item<'py>(py: Python<'py>, name: &Item) -> PyResult<Bound<'py, PyAny>> {

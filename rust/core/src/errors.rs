@@ -1,6 +1,7 @@
 //! The one place where what goes wrong becomes a Python exception.
 
 use overlay_file::FileError;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
@@ -24,11 +25,19 @@ fn raise(py: Python<'_>, class: &str, message: String, name: &Bound<'_, PyAny>, 
 
 /// `OverlayNotFoundError` for a module that has overlays, but none of this name.
 pub fn not_found(py: Python<'_>, state: &State, name: &Bound<'_, PyAny>) -> PyErr {
-    let message = match name.repr() {
-        Ok(name) => format!("module {} has no overlay {name}", state.quoted_name(py)),
+    let name = match name.repr() {
+        Ok(name) => name.to_string(),
+        // An int of too many digits, a tuple of too many levels.
+        Err(error) if error.is_instance_of::<PyException>(py) => format!("named by a {}", kind(name)),
         Err(error) => return error,
     };
+    let message = format!("module {} has no overlay {name}", state.quoted_name(py));
     raise(py, "OverlayNotFoundError", message, state.name.bind(py), Some(&state.cache_path))
+}
+
+/// The name of an object's type.
+pub fn kind(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string())
 }
 
 /// `OverlayNotFoundError` for a module without overlays.

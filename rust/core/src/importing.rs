@@ -1,5 +1,6 @@
 //! `exec_module`: from a source path to an executed module. The hot path of the package.
 
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -13,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict};
 
-use crate::capi::{code, pending_dict, pending_module};
+use crate::capi::{call, code, pending_dict, pending_module};
 use crate::handles::{self, Handles};
 use crate::state::{self, Origin, State};
 use crate::{cache_path, freshness, load, public};
@@ -65,7 +66,7 @@ fn exec_eager(handles: &Handles, loader: &Bound<'_, PyAny>, module: &Bound<'_, P
 
 fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = code.py();
-    handles.call_with_frames_removed.bind(py).call1((&handles.exec, code, dict)).map(drop)
+    call::function(handles.call_with_frames_removed.bind(py), (&handles.exec, code, dict)).map(drop)
 }
 
 fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
@@ -87,6 +88,16 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
     Ok(Ok(Found { core, image: Some(image), origin: Origin { from: "cache", reason: String::new() } }))
 }
 
+/// Takes the cache file away where the payload in it is bad, so that the next import makes a good one.
+pub fn discard_bad_file(py: Python<'_>, state: &State, entry: u32) {
+    FILES.clear();
+    let Ok(path) = state.cache_path.extract::<PathBuf>(py) else { return };
+    // Another file may stand there by now, and whoever reads a bad one that cannot be removed is told again.
+    if Image::open(&path).is_ok_and(|image| image.payload(entry).is_err()) {
+        let _ = fs::remove_file(path);
+    }
+}
+
 fn from_source<'py>(
     handles: &Handles,
     loader: &Bound<'py, PyAny>,
@@ -97,7 +108,7 @@ fn from_source<'py>(
     handles.say(py, || format!("overlay cache {} not used: {reason}", cache.display()))?;
     // Below importlib's frame, so that a SyntaxError's traceback begins where stock's does.
     let compile = public::function(py, "_compile_source")?;
-    let made = handles.call_with_frames_removed.bind(py).call1((compile, loader, cache.as_os_str()))?;
+    let made = call::function(handles.call_with_frames_removed.bind(py), (compile, loader, cache.as_os_str()))?;
     let (core, file): (Bound<'py, PyCode>, Option<Bound<'py, PyBytes>>) = made.extract()?;
     let image = match file {
         Some(file) => Image::from_source(Box::new(Memory(file.as_bytes().to_vec()))).ok().map(Arc::new),
@@ -111,8 +122,12 @@ fn from_source<'py>(
 pub fn _compile_source<'py>(loader: &Bound<'py, PyAny>, cache: PathBuf) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let result = match compiler(py) {
-        Ok(Some(compiler)) => compiler.call_method1("compile_and_cache", (loader, cache.into_os_string())),
+        Ok(Some(compiler)) => {
+            call::function(&compiler.getattr("compile_and_cache")?, (loader, cache.into_os_string()))
+        }
+        // A program that hides modules from `import` may hide some that the compiler needs: it gets its own all the same.
         Ok(None) => stock_code(loader),
+        Err(error) if error.is_instance_of::<PyImportError>(py) => stock_code(loader),
         Err(error) => Err(error),
     };
     result.inspect_err(|error| error.set_traceback(py, None))
@@ -143,7 +158,7 @@ fn stock_code<'py>(loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 
 fn exec_plain(handles: &Handles, module: &Bound<'_, PyModule>, core: &Bound<'_, PyCode>) -> PyResult<()> {
     let dict = module.dict();
-    let previous = Suspended::new(module, &dict)?;
+    let previous = Suspended::new(module, &dict, None)?;
     let result = exec(handles, core, &dict);
     match (result, previous) {
         (Err(error), Some(previous)) => {
@@ -165,7 +180,9 @@ fn exec_with_overlays(
 ) -> PyResult<()> {
     let py = module.py();
     let dict = module.dict();
-    let previous = Suspended::new(module, &dict)?;
+    // An earlier run has bound names, and submodules that the core imports bind theirs.
+    let may_be_bound = dict.contains(intern!(py, "__builtins__"))? || dict.contains(intern!(py, "__path__"))?;
+    let previous = Suspended::new(module, &dict, Some(&image))?;
     let name = loader.getattr(intern!(py, "name"))?;
     let cache = cache.as_os_str().into_pyobject(py)?.into_any();
     let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), found.origin)?;
@@ -180,7 +197,17 @@ fn exec_with_overlays(
         }
         return Err(error);
     }
-    previous.map_or(Ok(()), |previous| previous.load_again(&dict, &state))
+    if may_be_bound {
+        load_bound(&dict, &state, previous.and_then(|previous| previous.record))?;
+    }
+    match is_program(&dict)? {
+        true => load::start_program(&dict, &state),
+        false => Ok(()),
+    }
+}
+
+fn is_program(dict: &Bound<'_, PyDict>) -> PyResult<bool> {
+    dict.get_item(intern!(dict.py(), "__name__"))?.map_or(Ok(false), |name| name.eq(intern!(dict.py(), "__main__")))
 }
 
 /// The core has run: from now on a miss loads what is pending.
@@ -208,8 +235,10 @@ struct Suspended<'py> {
 }
 
 impl<'py> Suspended<'py> {
-    fn new(module: &Bound<'py, PyModule>, dict: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
+    /// Takes the module's overlays away, to make room for those of `next`.
+    fn new(module: &Bound<'py, PyModule>, dict: &Bound<'py, PyDict>, next: Option<&Image>) -> PyResult<Option<Self>> {
         let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(None) };
+        load_left_behind(dict, &state, next);
         deactivate(module, dict)?;
         let name = intern!(module.py(), "__overlays__");
         let record = dict.get_item(name)?;
@@ -230,15 +259,27 @@ impl<'py> Suspended<'py> {
         }
         self.state.refresh(dict)
     }
+}
 
-    /// Lazy names that were loaded are in the namespace with their old values: an eager reload would renew them.
-    fn load_again(self, dict: &Bound<'py, PyDict>, state: &Arc<State>) -> PyResult<()> {
-        let Some(record) = self.record else { return Ok(()) };
-        for entry in state.pending() {
-            if record.contains(load::name_of(state, dict.py(), entry)?)? {
-                load::load(dict, state, entry, false)?;
-            }
+/// Loads the pending names that the reloaded module no longer has: a reload removes no name.
+fn load_left_behind(dict: &Bound<'_, PyDict>, state: &Arc<State>, next: Option<&Image>) {
+    for entry in state.pending() {
+        let name = state.image.entry(entry).and_then(|entry| entry.name);
+        if name.is_some_and(|name| next.is_none_or(|next| next.find(name.key).is_none())) {
+            // One that fails stays away; the new code is what the program asked for.
+            let _ = load::load(dict, state, entry, false);
         }
-        Ok(())
     }
+}
+
+/// Loads the lazy names that are bound already, or were loaded before a reload: the overlay has the last word.
+fn load_bound(dict: &Bound<'_, PyDict>, state: &Arc<State>, record: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    for entry in state.pending() {
+        let name = load::name_of(state, dict.py(), entry)?;
+        let was_loaded = record.as_ref().map_or(Ok(false), |record| record.contains(&name))?;
+        if was_loaded || load::is_bound(dict, state, entry)? {
+            load::load(dict, state, entry, false)?;
+        }
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod cache_path;
 mod capi;
 mod compiling;
 mod errors;
+mod finder;
 mod freshness;
 mod handles;
 mod importing;
@@ -26,7 +27,9 @@ mod _core {
     use pyo3::types::PyType;
 
     #[pymodule_export]
-    use crate::compiling::{build_file, may_declare, split_source, write_file};
+    use crate::compiling::{build_file, compile_script, may_declare, split_source, write_file};
+    #[pymodule_export]
+    use crate::finder::OverlayFinder;
     #[pymodule_export]
     use crate::importing::_compile_source;
     #[pymodule_export]
@@ -40,6 +43,15 @@ mod _core {
     /// In an entry's flags: the code may ask for globals by other means than their names.
     #[pymodule_export]
     const DYNAMIC: u32 = crate::state::DYNAMIC;
+    /// In an entry's flags: the code annotates names of the module.
+    #[pymodule_export]
+    const ANNOTATES: u32 = crate::state::ANNOTATES;
+    /// In an entry's flags: the lazy overlay imports a module of its own name.
+    #[pymodule_export]
+    const IMPORTS_NAMESAKE: u32 = crate::state::IMPORTS_NAMESAKE;
+    /// In an entry's flags: the code asks whether its module is the program.
+    #[pymodule_export]
+    const STARTS_PROGRAM: u32 = crate::state::STARTS_PROGRAM;
     /// The bits of an entry's flags from here on count the needs, from the first, that must be loaded with it.
     #[pymodule_export]
     const MUST_LOAD_SHIFT: u32 = crate::state::MUST_LOAD_SHIFT;
@@ -64,6 +76,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::capi::interpreter::refuse_others(module.py())?;
         // Before the first import is ours to run: what is looked up must not come through our own hook.
         crate::handles::get(module.py())?;
         module.add("_C_API", crate::capi::capsule::new(module.py())?)

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use overlay_file::Kind;
-use pyo3::exceptions::PyAttributeError;
+use pyo3::exceptions::{PyAttributeError, PyException};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PySet};
 
-use crate::capi::code;
+use crate::capi::{call, code};
 use crate::public::Outcome;
-use crate::state::{DYNAMIC, MUST_LOAD_SHIFT, State};
-use crate::{errors, handles, names};
+use crate::state::{ANNOTATES, DYNAMIC, MUST_LOAD_SHIFT, STARTS_PROGRAM, State};
+use crate::{errors, handles, importing, names};
 
 /// Loads the overlay `entry` unless it is recorded as loaded, or again where `force` says so.
 ///
@@ -33,18 +33,51 @@ pub fn load(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: boo
     })
 }
 
-/// Loads all pending lazy overlays, in the order of the file.
+/// Loads all pending lazy overlays, in the order of the file. A name that the program has bound itself stays as it is.
 pub fn load_pending(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
-    state.pending().into_iter().try_for_each(|entry| load(dict, state, entry, false).map(drop))
+    for entry in state.pending() {
+        if !state.is_running(entry) && is_bound(dict, state, entry)? {
+            state.settle(entry);
+        } else {
+            load(dict, state, entry, false)?;
+        }
+    }
+    state.refresh(dict)
+}
+
+/// Whether the namespace has the name of a lazy overlay.
+pub fn is_bound(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<bool> {
+    let attribute = names::lazy_attribute(&name_of(state, dict.py(), entry)?);
+    attribute.map_or(Ok(false), |attribute| dict.contains(attribute))
+}
+
+/// Loads the pending lazy overlays that annotate names: a module answers with all of its annotations.
+pub fn load_annotating(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+    let annotates = |&entry: &u32| state.image.entry(entry).is_some_and(|entry| entry.flags & ANNOTATES != 0);
+    let pending = state.pending().into_iter().filter(annotates);
+    pending.into_iter().try_for_each(|entry| load(dict, state, entry, false).map(drop))
+}
+
+/// Runs the overlays that start the program, as the whole file would when executed as `__main__`.
+///
+/// They run as long as the program does: so without the lock, which its threads need, and with their errors unwrapped.
+pub fn start_program(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+    let starts = |&entry: &u32| state.image.entry(entry).is_some_and(|entry| entry.flags & STARTS_PROGRAM != 0);
+    (1..state.image.len()).filter(starts).try_for_each(|entry| load_once(dict, state, entry, false).map(drop))
 }
 
 /// Loads the pending overlays whose names the module's code reads, so that its global reads are fast again.
 ///
-/// Where one fails it stays pending, and its error comes out when its name is read.
-pub fn load_mentioned(dict: &Bound<'_, PyDict>, state: &Arc<State>) {
+/// Where one fails it stays pending, and its error comes out when its name is read; a `KeyboardInterrupt` does now.
+pub fn load_mentioned(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+    let py = dict.py();
     for entry in state.pending_mentions() {
-        let _ = load(dict, state, entry, false);
+        load(dict, state, entry, false).map(drop).or_else(|error| match error.is_instance_of::<PyException>(py) {
+            true => Ok(()),
+            false => Err(error),
+        })?;
     }
+    Ok(())
 }
 
 /// Loads what code has to find before (`before`) or right after it runs: names that its class bodies read.
@@ -78,7 +111,10 @@ pub fn name_of<'py>(state: &State, py: Python<'py>, entry: u32) -> PyResult<Boun
 
 /// What is stored under the name: a code object, or a constant.
 pub fn stored<'py>(py: Python<'py>, state: &State, entry: u32) -> PyResult<Bound<'py, PyAny>> {
-    let payload = state.image.payload(entry).map_err(|error| errors::corrupt(py, state, &error))?;
+    let payload = state.image.payload(entry).map_err(|error| {
+        importing::discard_bad_file(py, state, entry);
+        errors::corrupt(py, state, &error)
+    })?;
     match state.image.entry(entry).and_then(|entry| entry.kind) {
         Some(Kind::Constant) => code::unmarshal(py, &payload),
         _ => code::unmarshal_code(py, &payload, state.source_path.bind(py)).map(Bound::into_any),
@@ -100,8 +136,8 @@ fn is_recorded(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<
 
 /// Waits for other loads of this module; `None` where waiting would be a deadlock.
 fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let lock = state.lock(py)?.clone();
-    match lock.call_method0(intern!(py, "acquire")) {
+    let lock = state.lock(py)?;
+    match call::function(&lock.getattr(intern!(py, "acquire"))?, ()) {
         Ok(_) => Ok(Some(lock)),
         Err(error) if error.is_instance(py, handles::get(py)?.deadlock_error.bind(py)) => Ok(None),
         Err(error) => Err(error),
@@ -139,17 +175,24 @@ fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32) -> PyResult<()>
 fn run_code(dict: &Bound<'_, PyDict>, code: &Bound<'_, PyCode>) -> PyResult<()> {
     let py = dict.py();
     if py.version_info() < (3, 14) {
-        return code::run(code, dict);
+        return call::code(code, dict);
     }
     let name = intern!(py, "__annotate__");
-    let before = dict.get_item(name)?;
-    code::run(code, dict)?;
-    match (before, dict.get_item(name)?) {
-        (Some(before), Some(after)) if !before.is(&after) && !before.is_none() => {
-            dict.set_item(name, errors::public(py, "merge_annotate")?.call1((before, after))?)
-        }
-        _ => Ok(()),
+    let before = dict.get_item(name)?.filter(|before| !before.is_none());
+    let result = call::code(code, dict);
+    let Some(after) = dict.get_item(name)?.filter(|after| before.as_ref().is_none_or(|before| !before.is(after))) else {
+        return result;
+    };
+    if let Some(before) = before {
+        let merge = || errors::public(py, "merge_annotate")?.call1((&before, after));
+        dict.set_item(name, if result.is_ok() { merge()? } else { before })?;
     }
+    // What the module has answered so far, as its own setter of `__annotate__` drops it.
+    let answered = intern!(py, "__annotations__");
+    if dict.contains(answered)? {
+        dict.del_item(answered)?;
+    }
+    result
 }
 
 /// A constant is handed out under its lazy name; under any other name there is nothing to run.

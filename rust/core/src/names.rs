@@ -4,6 +4,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyFloat, PyFrozenSet, PyInt, PyString, PyTuple};
 
+/// Tuples deeper than this name no overlay: CPython's parser takes no more parentheses.
+const DEPTH: usize = 200;
+
 /// The key of `('lazy', attribute)`.
 pub fn lazy_key(attribute: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(attribute.len() + 32);
@@ -19,7 +22,7 @@ pub fn lazy_key(attribute: &[u8]) -> Vec<u8> {
 pub fn key(name: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     name.hash()?;
     let mut key = Vec::new();
-    Ok(push(name, &mut key)?.then_some(key))
+    Ok(push(name, DEPTH, &mut key)?.then_some(key))
 }
 
 /// The attribute that a name of the form `('lazy', attribute)` stands for.
@@ -46,7 +49,10 @@ pub fn utf8(text: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
     }
 }
 
-fn push(name: &Bound<'_, PyAny>, key: &mut Vec<u8>) -> PyResult<bool> {
+fn push(name: &Bound<'_, PyAny>, depth: usize, key: &mut Vec<u8>) -> PyResult<bool> {
+    if depth == 0 {
+        return Ok(false);
+    }
     if name.is_none() {
         key.push(b'N');
     } else if name.is(name.py().Ellipsis()) {
@@ -64,12 +70,12 @@ fn push(name: &Bound<'_, PyAny>, key: &mut Vec<u8>) -> PyResult<bool> {
     } else if let Ok(items) = name.cast::<PyTuple>() {
         open_tuple(items.len(), key);
         for item in items {
-            if !push(&item, key)? {
+            if !push(&item, depth - 1, key)? {
                 return Ok(false);
             }
         }
     } else if let Ok(items) = name.cast::<PyFrozenSet>() {
-        return push_frozenset(items, key);
+        return push_frozenset(items, depth, key);
     } else {
         return Ok(false);
     }
@@ -114,11 +120,11 @@ fn push_complex(complex: &Bound<'_, PyComplex>, key: &mut Vec<u8>) -> PyResult<(
     Ok(())
 }
 
-fn push_frozenset(items: &Bound<'_, PyFrozenSet>, key: &mut Vec<u8>) -> PyResult<bool> {
+fn push_frozenset(items: &Bound<'_, PyFrozenSet>, depth: usize, key: &mut Vec<u8>) -> PyResult<bool> {
     let mut keys = Vec::with_capacity(items.len());
     for item in items {
         let mut item_key = Vec::new();
-        if !push(&item, &mut item_key)? {
+        if !push(&item, depth - 1, &mut item_key)? {
             return Ok(false);
         }
         keys.push(item_key);

@@ -44,8 +44,7 @@ fn with_overlays<'py>(module: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyModu
 
 fn as_module<'py>(module: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyModule>> {
     module.cast::<PyModule>().cloned().map_err(|_| {
-        let kind = module.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string());
-        PyTypeError::new_err(format!("a module is needed, not {kind}"))
+        PyTypeError::new_err(format!("a module is needed, not {}", errors::kind(module)))
     })
 }
 

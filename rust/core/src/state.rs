@@ -5,12 +5,13 @@
 //! can ask for a lazy name any more, when the module does.
 
 use std::collections::HashMap;
+use std::process;
 use std::sync::{Arc, LazyLock};
+use std::thread::{self, ThreadId};
 
 use overlay_file::Image;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::capi::{pending_dict, pending_module};
@@ -21,6 +22,12 @@ use crate::names;
 pub const LAZY: u32 = 1;
 /// File-entry flag: the code may ask for globals by other means than their names (`eval`, `globals()`).
 pub const DYNAMIC: u32 = 2;
+/// File-entry flag: the code annotates names of the module.
+pub const ANNOTATES: u32 = 4;
+/// File-entry flag: the lazy overlay imports a module of its own name.
+pub const IMPORTS_NAMESAKE: u32 = 8;
+/// File-entry flag: the code asks whether its module is the program (`if __name__ == "__main__"`).
+pub const STARTS_PROGRAM: u32 = 16;
 /// The upper bits of the file-entry flags count how many of an entry's needs, the first ones, must be loaded with it:
 /// names that class bodies read, that the code deletes or binds itself. The others are only read by its functions.
 pub const MUST_LOAD_SHIFT: u32 = 8;
@@ -42,7 +49,8 @@ pub struct State {
     pub cache_path: Py<PyAny>,
     pub origin: Origin,
     module: Py<PyWeakrefReference>,
-    lock: PyOnceLock<Py<PyAny>>,
+    /// The lock that serialises the module's loads, and the number of the process that made it.
+    lock: Mutex<Option<(u32, Py<PyAny>)>>,
     progress: Mutex<Progress>,
 }
 
@@ -51,7 +59,7 @@ struct Progress {
     /// A bit for each entry: a lazy overlay that a miss no longer loads.
     settled: Vec<u64>,
     pending: usize,
-    running: Vec<u32>,
+    running: Vec<(u32, ThreadId)>,
     /// Lazy overlays whose names are read by code that has run.
     mentioned: Vec<u32>,
     /// The dict was handed out: any key of it may be asked for.
@@ -90,7 +98,7 @@ impl State {
             source_path,
             cache_path,
             origin,
-            lock: PyOnceLock::new(),
+            lock: Mutex::default(),
             progress: Mutex::new(progress),
         })
     }
@@ -101,12 +109,28 @@ impl State {
     }
 
     /// The lock that serialises the module's loads.
-    pub fn lock<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
-        let make = || {
-            let name = format!("overlays of {}", self.quoted_name(py));
-            handles::get(py)?.module_lock.call1(py, (name,))
-        };
-        Ok(self.lock.get_or_try_init(py, make)?.bind(py))
+    ///
+    /// A forked process gets a new one: the thread that held the old one did not come along, nor will what it began end.
+    pub fn lock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(lock) = self.lock_of_this_process(py) {
+            return Ok(lock);
+        }
+        let name = format!("overlays of {}", self.quoted_name(py));
+        let made = handles::get(py)?.module_lock.call1(py, (name,))?;
+        if let Some(lock) = self.lock_of_this_process(py) {
+            return Ok(lock);
+        }
+        let before = self.lock.lock().replace((process::id(), made.clone_ref(py)));
+        if before.is_some() {
+            let this = thread::current().id();
+            self.progress.lock().running.retain(|&(_, thread)| thread == this);
+        }
+        Ok(made.into_bound(py))
+    }
+
+    fn lock_of_this_process<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let lock = self.lock.lock();
+        lock.as_ref().filter(|(maker, _)| *maker == process::id()).map(|(_, lock)| lock.bind(py).clone())
     }
 
     /// The entry of the lazy overlay that a miss of `attribute` should load.
@@ -135,16 +159,16 @@ impl State {
     }
 
     pub fn is_running(&self, entry: u32) -> bool {
-        self.progress.lock().running.contains(&entry)
+        self.progress.lock().running.iter().any(|&(other, _)| other == entry)
     }
 
     pub fn begin(&self, entry: u32) {
-        self.progress.lock().running.push(entry);
+        self.progress.lock().running.push((entry, thread::current().id()));
     }
 
     pub fn end(&self, entry: u32) {
         let running = &mut self.progress.lock().running;
-        if let Some(place) = running.iter().rposition(|&other| other == entry) {
+        if let Some(place) = running.iter().rposition(|&(other, _)| other == entry) {
             running.swap_remove(place);
         }
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::bytes::{indentation, line_end, skip};
 use crate::fault::{self, Fault};
+use crate::imports::Imports;
 use crate::items::{self, Flaw};
 use crate::lexer::{Grammar, Kind, Lexer, Token, Unlexable};
 use crate::parts::{Form, Item};
@@ -15,6 +16,7 @@ pub struct Found {
     pub declared: Vec<Declaration>,
     /// Where the unindented `# overlay:` comments stand that declare nothing.
     pub ignored: Vec<usize>,
+    pub imports: Imports,
 }
 
 pub struct Declaration {
@@ -45,6 +47,7 @@ pub fn find(source: &str, grammar: Grammar) -> Result<Found, Stop> {
     let mut finder = Finder {
         source,
         lexer,
+        grammar,
         place: Place::LineStart,
         decorated: false,
         candidates: Vec::new(),
@@ -60,6 +63,7 @@ pub fn find(source: &str, grammar: Grammar) -> Result<Found, Stop> {
 struct Finder<'s> {
     source: &'s str,
     lexer: Lexer<'s>,
+    grammar: Grammar,
     place: Place,
     /// The last logical line but for declarations was a decorator.
     decorated: bool,
@@ -102,7 +106,13 @@ impl Finder<'_> {
             (_, Place::StatementStart) if self.is_statement(token) => {
                 return Err(wrong(fault::MISPLACED, token));
             }
+            (Kind::Word, Place::StatementStart) => {
+                self.found.imports.statement(self.source.as_bytes(), token, self.grammar)?;
+            }
             _ => {}
+        }
+        if token.kind == Kind::Word {
+            self.found.imports.word(self.source.as_bytes(), token);
         }
         match token.kind {
             Kind::Op(b';' | b':') if !self.lexer.is_nested() => Ok(Place::StatementStart),
@@ -113,9 +123,13 @@ impl Finder<'_> {
     /// A logical line that starts with `token` and is indented as what stands at `at`.
     fn logical_line(&mut self, token: Token, at: usize) -> Result<(), Stop> {
         let source = self.source.as_bytes();
-        let indented = indentation(source, at) > 0;
-        let goes_on = token.kind == Kind::Word && continues_block(&source[token.start..token.end]);
+        let column = indentation(source, at);
+        let indented = column > 0;
+        let text = &source[token.start..token.end];
+        let goes_on = token.kind == Kind::Word && continues_block(text);
         self.settle(indented || goes_on || self.decorated)?;
+        self.found.imports.logical_line(text, column);
+        self.found.imports.statement(source, token, self.grammar)?;
         if !self.is_statement(token) {
             self.decorated = token.kind == Kind::Op(b'@');
             return Ok(());

@@ -8,6 +8,7 @@
 mod bytes;
 mod declarations;
 mod fault;
+mod imports;
 mod items;
 mod lexer;
 mod parts;
@@ -15,6 +16,7 @@ mod precheck;
 mod words;
 
 pub use fault::SplitError;
+pub use imports::imported_elsewhere;
 pub use lexer::Grammar;
 pub use parts::{Declared, Form, Item, Split, Text, blank_statements};
 pub use precheck::may_declare;

@@ -14,6 +14,9 @@ pub struct Split {
     pub overlays: Vec<Declared>,
     /// Whether any declaration is a statement, so that stock Python cannot compile the whole.
     pub has_statements: bool,
+    /// The names that import statements at module level bind, and `super` where it is used there, as byte offsets into
+    /// the source, in its order.
+    pub imports: Vec<Range<usize>>,
     /// The lines of unindented `# overlay:` comments that declare nothing: prose, or inside a block.
     pub ignored: Vec<u32>,
 }
@@ -103,6 +106,7 @@ pub(crate) fn cut(source: &str, found: Found) -> Split {
         core,
         has_statements: overlays.iter().any(|overlay| overlay.form == Form::Statement),
         overlays,
+        imports: found.imports.names,
         ignored: found.ignored.into_iter().map(|at| lines.line_of(at)).collect(),
     }
 }

@@ -1,10 +1,11 @@
-//! Code objects: out of their marshalled bytes, and run.
+//! Code objects, out of their marshalled bytes or out of a script's source.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
+use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCode, PyDict};
+use pyo3::types::{PyCode, PyString};
 
 use crate::handles;
 
@@ -25,11 +26,14 @@ pub fn unmarshal_code<'py>(py: Python<'py>, bytes: &[u8], path: &Bound<'py, PyAn
     Ok(code)
 }
 
-/// Runs `code` in the namespace `dict`, with no frame between the caller's and the code's.
-pub fn run(code: &Bound<'_, PyCode>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-    // SAFETY: a live code object and a live dict (any subclass will do); the result is a new reference or null.
-    unsafe {
-        let result = ffi::PyEval_EvalCode(code.as_ptr(), dict.as_ptr(), dict.as_ptr());
-        Bound::from_owned_ptr_or_err(code.py(), result).map(drop)
-    }
+/// What `python FILE` compiles a script to. Without `builtins.compile`, whose first call sets up the classes of `ast`:
+/// that takes longer than a small script.
+pub fn compile<'py>(source: &CStr, path: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyCode>> {
+    // SAFETY: the source ends in a null byte; null stands for no flags, and -1 for the interpreter's own level. The
+    // result is a new reference, or null with an exception.
+    let code = unsafe {
+        let code = ffi::Py_CompileStringObject(source.as_ptr(), path.as_ptr(), ffi::Py_file_input, ptr::null_mut(), -1);
+        Bound::from_owned_ptr_or_err(path.py(), code)?
+    };
+    Ok(code.cast_into::<PyCode>()?)
 }

@@ -5,14 +5,25 @@ use std::ptr;
 
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::types;
 use crate::importing;
 
-/// A method descriptor of `class` for `importing::exec_module`.
+static LOADER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Whether a spec has our loader.
+pub fn is_loader_of(spec: &Bound<'_, PyAny>) -> bool {
+    let loader = spec.getattr(intern!(spec.py(), "loader"));
+    loader.is_ok_and(|loader| LOADER.get(spec.py()).is_some_and(|ours| loader.get_type().is(ours)))
+}
+
+/// A method descriptor of `class`, the loader, for `importing::exec_module`.
 pub fn exec_module<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let _ = LOADER.set(class.py(), class.clone().unbind());
     let function = ffi::PyMethodDefPointer { PyCFunction: exec_module_slot };
     let definition = Box::leak(Box::new(types::method(c"exec_module", function, ffi::METH_O)));
     // SAFETY: the class is alive and the definition lives for ever; the result is a new reference or null.

@@ -2,7 +2,7 @@
 //!
 //! It is the module's own dict with `ob_type` set to a subclass of the same layout, so that the interpreter's global
 //! reads, which take a short cut for exact dicts only, come to `subscript` below; then `ob_type` goes back. What asks
-//! for one key loads that name; what asks for all of them (iteration, `keys`, `len`, a copy) loads all. Names read by
+//! for one key loads that name; what asks for all of them (iteration, `keys`, a copy) loads all. Names read by
 //! class bodies go past every hook and are loaded with the code that contains them (see `load`).
 
 use std::ffi::{c_int, c_void};
@@ -144,7 +144,7 @@ fn missing(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<*mut ff
                 return Ok(value.into_ptr());
             }
         } else if state.count_slow_read() {
-            load::load_mentioned(dict, &state);
+            load::load_mentioned(dict, &state)?;
         }
     }
     Err(PyKeyError::new_err((key.clone().unbind(),)))
@@ -167,9 +167,14 @@ unsafe extern "C" fn ass_subscript(
     }
 }
 
+/// Counts the pending names and loads none: whoever prints a traceback asks whether the namespace is empty.
 unsafe extern "C" fn length(op: *mut ffi::PyObject) -> ffi::Py_ssize_t {
     // SAFETY: see `with_dict`.
-    unsafe { with_dict(op, -1, |dict| settle(dict).map(|()| ffi::PyDict_Size(op))) }
+    unsafe { with_dict(op, -1, |_| Ok(ffi::PyDict_Size(op) + pending_count(op))) }
+}
+
+fn pending_count(dict: *mut ffi::PyObject) -> ffi::Py_ssize_t {
+    state::of_dict(dict).map_or(0, |state| state.pending().len() as ffi::Py_ssize_t)
 }
 
 unsafe extern "C" fn contains(op: *mut ffi::PyObject, key: *mut ffi::PyObject) -> c_int {

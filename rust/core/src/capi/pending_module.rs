@@ -13,9 +13,15 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyType};
 
-use super::types;
-use crate::state::{self, State};
+use super::{call, method, types};
+use crate::state::{self, IMPORTS_NAMESAKE, State};
 use crate::{load, names};
+
+#[cfg(Py_3_15)]
+unsafe extern "C" {
+    /// What `lazy import` binds (PEP 810); PyO3 does not declare it.
+    static mut PyLazyImport_Type: ffi::PyTypeObject;
+}
 
 static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -77,12 +83,34 @@ unsafe fn with_module<T>(
 unsafe extern "C" fn getattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter with live objects; see `with_module`. What is returned is a new reference.
     unsafe {
+        if !with_module(op, false, |module| before_reading(module, name)) {
+            return ptr::null_mut();
+        }
         let found = ffi::PyObject_GenericGetAttr(op, name);
         if found.is_null() {
             return with_module(op, ptr::null_mut(), |module| missing(module, name));
         }
+        #[cfg(Py_3_15)]
+        if ffi::Py_TYPE(found) == &raw mut PyLazyImport_Type {
+            // ModuleType does the import.
+            ffi::Py_DECREF(found);
+            return with_module(op, ptr::null_mut(), |module| {
+                call::module_getattr(module, &Bound::from_borrowed_ptr(module.py(), name))
+            });
+        }
         with_module(op, ptr::null_mut(), |module| Ok(as_plain(module, name, found)))
     }
+}
+
+/// The annotations of a module are not there to be missed before they are whole. Returns true.
+fn before_reading(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<bool> {
+    let py = module.py();
+    if name == intern!(py, "__annotations__").as_ptr() || name == intern!(py, "__annotate__").as_ptr() {
+        if let Some(state) = state::of_module(module) {
+            load::load_annotating(&module.dict(), &state)?;
+        }
+    }
+    Ok(true)
 }
 
 /// What a plain module would have answered: its own class, and a dict in which every name is found.
@@ -112,9 +140,9 @@ fn missing(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<*
     // SAFETY: the interpreter gave us a live name.
     let name = unsafe { Bound::from_borrowed_ptr(py, name) };
     let pending = state::of_module(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));
-    let Some((state, entry)) = pending else { return plain_getattr(module, &name) };
+    let Some((state, entry)) = pending else { return call::module_getattr(module, &name) };
     load::load(&module.dict(), &state, entry, false)?;
-    plain_getattr(module, &name).map_err(|error| with_note(&state, &name, entry, error))
+    call::module_getattr(module, &name).map_err(|error| with_note(&state, &name, entry, error))
 }
 
 /// Says that the overlay of that name has run and did not define it.
@@ -128,22 +156,15 @@ fn with_note(state: &State, name: &Bound<'_, PyAny>, entry: u32, error: PyErr) -
     error
 }
 
-/// `ModuleType.__getattribute__`: with the module's own `__getattr__` and the usual message.
-fn plain_getattr(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>) -> PyResult<*mut ffi::PyObject> {
-    // SAFETY: ModuleType fills the slot; both arguments are alive; the result is a new reference or null.
-    let value = unsafe { ffi::PyModule_Type.tp_getattro.map(|getattro| getattro(module.as_ptr(), name.as_ptr())) };
-    match value {
-        Some(value) if !value.is_null() => Ok(value),
-        _ => Err(PyErr::fetch(module.py())),
-    }
-}
-
 unsafe extern "C" fn setattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject, value: *mut ffi::PyObject) -> c_int {
     // SAFETY: called by the interpreter with live objects, `value` null for a deletion; see `with_module`.
     unsafe {
         with_module(op, -1, |module| {
             let name = Bound::from_borrowed_ptr(module.py(), name);
-            before_binding(module, &name, value.is_null())?;
+            let bound = Bound::from_borrowed_ptr_or_opt(module.py(), value);
+            if before_binding(module, &name, bound.as_ref())? == Binding::Done {
+                return Ok(0);
+            }
             if ffi::PyObject_GenericSetAttr(op, name.as_ptr(), value) == -1 {
                 return Err(PyErr::fetch(module.py()));
             }
@@ -152,20 +173,50 @@ unsafe extern "C" fn setattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject, 
     }
 }
 
-/// Brings about what an eager module would have had by now: a name to delete, all names before the class changes.
-fn before_binding(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>, deletes: bool) -> PyResult<()> {
-    let Some(state) = state::of_module(module) else { return Ok(()) };
+#[derive(PartialEq, Eq)]
+enum Binding {
+    ToDo,
+    Done,
+}
+
+/// Brings about what an eager module would have had by now: a name to delete, all names before the module is taken over.
+fn before_binding(
+    module: &Bound<'_, PyModule>,
+    name: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Binding> {
+    let Some(state) = state::of_module(module) else { return Ok(Binding::ToDo) };
     let dict = module.dict();
-    if name.as_ptr() == intern!(module.py(), "__class__").as_ptr() {
-        return load::load_pending(&dict, &state);
+    if takes_over(name, value) {
+        load::load_pending(&dict, &state)?;
+        return Ok(Binding::ToDo);
     }
-    let Some(entry) = state.pending_entry(name) else { return Ok(()) };
-    if deletes {
-        return load::load(&dict, &state, entry, false).map(drop);
+    let Some(entry) = state.pending_entry(name) else { return Ok(Binding::ToDo) };
+    if value.is_none() {
+        load::load(&dict, &state, entry, false)?;
+        return Ok(Binding::ToDo);
+    }
+    if value.is_some_and(|value| value.is_instance_of::<PyModule>()) && imports_namesake(&state, entry) {
+        // A submodule comes first, that an eager module would have imported itself: it has the last word.
+        load::load(&dict, &state, entry, false)?;
+        return Ok(Binding::Done);
     }
     // The new value stands where the overlay's would: a later deletion must not bring the overlay's back.
     state.settle(entry);
-    state.refresh(&dict)
+    state.refresh(&dict)?;
+    Ok(Binding::ToDo)
+}
+
+/// Whether the overlay imports a module of its own name, and is not doing so just now.
+fn imports_namesake(state: &State, entry: u32) -> bool {
+    !state.is_running(entry) && state.image.entry(entry).is_some_and(|entry| entry.flags & IMPORTS_NAMESAKE != 0)
+}
+
+/// Whether a class of the program's own comes, or a reload by a loader that knows nothing of overlays.
+fn takes_over(name: &Bound<'_, PyAny>, value: Option<&Bound<'_, PyAny>>) -> bool {
+    let py = name.py();
+    name.as_ptr() == intern!(py, "__class__").as_ptr()
+        || name.as_ptr() == intern!(py, "__spec__").as_ptr() && value.is_some_and(|spec| !method::is_loader_of(spec))
 }
 
 /// `module.__dir__()`: the names of an eager module, without loading them.
@@ -178,7 +229,7 @@ fn dir_of<'py>(module: &Bound<'py, PyModule>) -> PyResult<Bound<'py, PyAny>> {
     let py = module.py();
     let dict = module.dict();
     if let Some(own) = dict.get_item(intern!(py, "__dir__"))? {
-        return own.call0();
+        return call::function(&own, ());
     }
     // SAFETY: PyDict_Keys takes any dict past the methods of its type; the result is a new list or null.
     let keys = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDict_Keys(dict.as_ptr()))?.cast_into::<PyList>()? };

@@ -22,7 +22,7 @@ pub fn methods(mut table: Vec<ffi::PyMethodDef>) -> *mut c_void {
     Box::leak(table.into_boxed_slice()).as_mut_ptr().cast()
 }
 
-/// A subclass of `base` with its instances' layout, which nobody can instantiate or change.
+/// A subclass of `base` with its instances' layout, which nobody can change; calling it makes an instance of `base`.
 ///
 /// `qualified` is `builtins.` and the `name`, which the type then goes by.
 pub fn same_layout(
@@ -31,8 +31,8 @@ pub fn same_layout(
     name: &'static CStr,
     mut slots: Vec<ffi::PyType_Slot>,
 ) -> PyResult<Py<PyType>> {
-    slots.push(slot(0, std::ptr::null_mut()));
-    let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | ffi::Py_TPFLAGS_IMMUTABLETYPE;
+    slots.extend([slot(ffi::Py_tp_new, new_of_base as *mut c_void), slot(0, std::ptr::null_mut())]);
+    let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE;
     let mut spec = ffi::PyType_Spec {
         name: qualified.as_ptr(),
         basicsize: 0,
@@ -48,4 +48,14 @@ pub fn same_layout(
         (*made.as_type_ptr()).tp_name = name.as_ptr();
         Ok(made.unbind())
     }
+}
+
+/// A program that takes `type(module)` for `ModuleType` gets what it asks for.
+unsafe extern "C" fn new_of_base(
+    kind: *mut ffi::PyTypeObject,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter with a type made above, which has a base, a tuple, and a dict or null.
+    unsafe { ffi::PyObject_Call((*kind).tp_base.cast(), args, kwargs) }
 }

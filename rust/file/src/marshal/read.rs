@@ -1,6 +1,7 @@
 //! From a marshal stream to the graph of its objects.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::FLAG_REF;
 use super::graph::{CODE_CHILDREN, CODE_CHILDREN_BEFORE_LINE, Graph, Node, is_singleton};
@@ -165,12 +166,13 @@ impl<'a> Reader<'a> {
 
     /// The node of a leaf, a new one where there is none yet.
     fn once(&mut self, kind: u8, data: &'a [u8]) -> Option<u32> {
-        if let Some(node) = self.leaves.get(&(kind, data)) {
-            return Some(*node);
+        match self.leaves.entry((kind, data)) {
+            Entry::Occupied(node) => Some(*node.get()),
+            Entry::Vacant(place) => {
+                place.insert(u32::try_from(self.nodes.len()).ok()?);
+                self.push(kind, data)
+            }
         }
-        let node = self.push(kind, data)?;
-        self.leaves.insert((kind, data), node);
-        Some(node)
     }
 
     fn push(&mut self, kind: u8, data: &'a [u8]) -> Option<u32> {

@@ -2,6 +2,7 @@
 
 mod directives;
 mod errors;
+mod imports;
 mod lines;
 mod names;
 mod precheck;

@@ -1,0 +1,126 @@
+"""The modules that the benchmarks import: written into a folder of their own, real code where there is some."""
+
+import os
+import shutil
+from pathlib import Path
+
+# Modules of the standard library that need nothing but the standard library, on every version and every machine.
+STDLIB = """argparse ast bdb calendar cmd codecs configparser copy csv dataclasses difflib dis doctest fractions ftplib
+gettext heapq imaplib inspect ipaddress locale mimetypes optparse pickle pickletools plistlib poplib pprint random shlex
+smtplib statistics subprocess tarfile textwrap tokenize traceback typing uuid _pydecimal""".split()
+
+CLASS = '''
+class {name}:
+    """A table; `{name}` is one of many."""
+
+    width = 72
+    separators = {{"plain": "  ", "lines": " | ", "tabs": "\\t"}}
+
+    def __init__(self, rows, style="plain"):
+        self.rows = [tuple(row) for row in rows]
+        self.style = style
+
+    @property
+    def columns(self):
+        return max(map(len, self.rows), default=0)
+
+    @classmethod
+    def of_text(cls, text, *, separator=","):
+        """A table of comma-separated lines."""
+        return cls(line.split(separator) for line in text.splitlines() if line.strip())
+
+    def lines(self):
+        """The rows as text, one by one."""
+        separator = self.separators[self.style]
+        for row in self.rows:
+            cells = (str(cell).ljust(width) for cell, width in zip(row, {helper}(self.rows), strict=False))
+            yield separator.join(cells)[: self.width].rstrip()
+'''
+
+FUNCTION = '''
+
+def {name}(rows, width=72, *, key=None, missing="-"):
+    """The widths of the columns."""
+    columns = []
+    for place, row in enumerate(sorted(rows, key=key)):
+        cells = [str(cell) if cell is not None else missing for cell in row]
+        if len(cells) > len(columns):
+            columns.extend([0] * (len(cells) - len(columns)))
+        for number, cell in enumerate(cells):
+            columns[number] = min(width, max(columns[number], len(cell)))
+        if place > 1000:
+            raise ValueError(f"too many rows: {{place}} in {name}")
+    return columns
+'''
+
+
+def empty(folder, count=200):
+    """Modules without a line."""
+    return _write(folder, {f"empty_{number}": "" for number in range(count)})
+
+
+def copies(folder):
+    """Copies of standard modules, under names of their own so that nothing has imported them."""
+    for name in STDLIB:
+        shutil.copyfile(Path(os.__file__).with_name(f"{name}.py"), folder / f"copy_of_{name}.py")
+    return [f"copy_of_{name}" for name in STDLIB]
+
+
+def declared(folder, count=20):
+    """Modules of 40 classes, each with a helper; all but 4 lazy, each in an overlay of its own.
+
+    Stock Python runs the same files eagerly.
+    """
+    return _write(folder, {f"declared_{number}": _declared(classes_each=1) for number in range(count)})
+
+
+def in_halves(folder, count=20):
+    """The same modules, but the lazy part in four overlays of 9 classes."""
+    return _write(folder, {f"halves_{number}": _declared(classes_each=9) for number in range(count)})
+
+
+def functions(folder):
+    """A module of 100 lazy functions of a dozen lines."""
+    lazy = [f"\n# overlay: lazy, widths_{number}{_function(f'widths_{number}')}" for number in range(100)]
+    return _write(folder, {"functions": "".join(lazy)})
+
+
+def _declared(classes_each, classes=40):
+    text = '"""A module with a heavy half."""\n'
+    for number in range(classes):
+        if number >= classes // 10 and (number - classes // 10) % classes_each == 0:
+            text += f"\n# overlay: lazy, Table{number}"
+        text += CLASS.format(name=f"Table{number}", helper=f"_widths_{number}") + _function(f"_widths_{number}")
+    return text
+
+
+def _function(name):
+    return FUNCTION.format(name=name)
+
+
+def reading(folder):
+    """Two modules whose functions read globals: one with a lazy name, and the same with one more that stays lazy."""
+    text = """
+from itertools import repeat
+
+def read_global(times):
+    for _ in repeat(None, times):
+        value
+
+def read_builtin(times):
+    for _ in repeat(None, times):
+        len
+
+def use_others():
+    return other
+
+# overlay: lazy, value
+value = 1
+"""
+    return _write(folder, {"done": text, "pending": text + "\n# overlay: lazy, other\nother = 2\n"})
+
+
+def _write(folder, modules):
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    return list(modules)

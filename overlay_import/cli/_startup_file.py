@@ -1,0 +1,58 @@
+"""The `.pth` file that installs overlays in every program of an environment.
+
+Its name is not the package's: an editable installation of the package has `overlay_import.pth` for itself, and the
+site module, which goes by the alphabet, must see that one first.
+"""
+
+import ast
+import os
+import re
+import sysconfig
+from typing import Any
+
+NAME = "overlay_import_enabled.pth"
+
+# What runs in every program has to be small, and to be silent when the package is gone or its settings are wrong.
+_LINE = "import os, sys; os.environ.get('OVERLAY_IMPORT') == '0' or exec({code!r})\n"
+_CODE = """\
+try:
+ import overlay_import
+ overlay_import.install(**{settings})
+except Exception as error:
+ if sys.flags.verbose: print('# overlay_import is off:', error, file=sys.stderr)
+"""
+_SETTINGS = re.compile(r"install\(\*\*(\{.*?\})\)")
+
+
+def path() -> str:
+    """Where the file lies in the environment of this interpreter."""
+    return os.path.join(sysconfig.get_path("purelib"), NAME)
+
+
+def write(settings: dict[str, object]) -> None:
+    """Writes the file; `settings` are arguments of `overlay_import.install`. Raises `OSError`."""
+    line = _LINE.format(code=_CODE.format(settings=settings))
+    # Beside it and renamed: a program that starts now sees the old file or the new one.
+    beside = f"{path()}.{os.getpid()}"
+    with open(beside, "w", encoding="utf-8") as file:
+        file.write(line)
+    os.replace(beside, path())
+
+
+def remove() -> bool:
+    """Removes the file; whether there was one. Raises `OSError`."""
+    try:
+        os.remove(path())
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read() -> dict[str, Any] | None:
+    """The settings in the file; `None` where there is no file. Raises `OSError`."""
+    try:
+        with open(path(), encoding="utf-8") as file:
+            found = _SETTINGS.search(file.read().replace("\\'", "'"))
+    except FileNotFoundError:
+        return None
+    return dict(ast.literal_eval(found[1])) if found else {}

@@ -1,0 +1,75 @@
+"""What `overlay-import inspect` is asked about: from a file or a module's name to an overlay file and its source."""
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+
+from overlay_import import _core
+from overlay_import.cli._failure import Failure
+
+
+@dataclass
+class Target:
+    """An overlay file and its source, as far as they are known; `reason` says why there is no overlay file."""
+
+    module: str | None = None
+    source: str | None = None
+    file: str | None = None
+    reason: str | None = None
+
+
+def resolve(name: str) -> Target:
+    """Finds out what `name` means. Raises `Failure` where it is neither a file nor a module's name."""
+    if os.path.isfile(name):
+        return _of_source(name) if name.endswith(".py") else Target(source=_source_of(name), file=name)
+    spec = _find_spec(name) if all(part.isidentifier() for part in name.split(".")) else None
+    if spec is not None:
+        return _of_module(name, spec)
+    raise Failure(f"this is a folder: {name}" if os.path.isdir(name) else f"no such file or module: {name}")
+
+
+def _of_source(source: str, module: str | None = None) -> Target:
+    file = os.fsdecode(_core.cache_path(source))
+    if os.path.isfile(file):
+        return Target(module, source, file)
+    return Target(module, source, None, f"it has not been compiled: there is no {file}")
+
+
+def _source_of(file: str) -> str | None:
+    """The source that belongs to a file in `__pycache__`."""
+    try:
+        source = importlib.util.source_from_cache(file)
+    except (ValueError, NotImplementedError):
+        return None
+    return source if os.path.isfile(source) else None
+
+
+def _of_module(name: str, spec: ModuleSpec) -> Target:
+    if isinstance(spec.loader, SourceFileLoader):
+        return _of_source(spec.loader.path, name)
+    if spec.loader is None:
+        reason = "it is a namespace package"
+    elif spec.origin in ("built-in", "frozen"):
+        reason = f"it is a {spec.origin} module"
+    else:
+        reason = f"it does not come from a source file, but from {spec.origin}"
+    return Target(name, None, None, reason)
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    """The spec, found without importing the packages that the module lies in."""
+    if not sys.flags.safe_path:
+        # As `python -m` does it, also where the folder of our own script stands there.
+        sys.path[0] = os.getcwd()
+    first, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+        for part in rest:
+            if spec is None or spec.submodule_search_locations is None:
+                return None
+            spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    except (ImportError, ValueError) as error:
+        raise Failure(f"module {name} cannot be found: {error}") from None
+    return spec

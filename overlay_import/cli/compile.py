@@ -1,0 +1,90 @@
+"""Compiles source files ahead of time into overlay files, as compileall does into CPython's own.
+
+Folders are searched for source files; what is up to date is skipped. The exit status is 1 where a file could not be
+compiled. Files for python -O are made by running this command with python -O.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import overlay_import
+from overlay_import.cli._failure import Failure
+
+if TYPE_CHECKING:
+    from overlay_import.cli._compiling import Result
+
+SUMMARY = "compile source files ahead of time"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command's arguments."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a source file, or a folder of them")
+    parser.add_argument("-j", dest="jobs", metavar="N", type=_count, default=1, help="use N processes; 0: all cores")
+    parser.add_argument(
+        "--invalidation-mode",
+        dest="mode",
+        choices=("timestamp", "checked-hash", "unchecked-hash"),
+        default="checked-hash" if os.environ.get("SOURCE_DATE_EPOCH") else "timestamp",
+        help="how a change of the source is found out (PEP 552); the default is %(default)s",
+    )
+    parser.add_argument("--level", choices=("declared",), default="declared", help="what becomes lazy")
+    parser.add_argument("-f", dest="force", action="store_true", help="compile what is up to date, too")
+    parser.add_argument("-q", dest="quiet", action="count", default=0, help="show failures only; -qq: nothing")
+    parser.add_argument("-v", dest="verbose", action="store_true", help="show what is up to date, and each overlay")
+    parser.add_argument("-x", dest="skip", metavar="REGEX", type=_pattern, help="skip files whose path REGEX matches")
+    parser.add_argument("-r", dest="levels", metavar="N", type=_count, help="go down at most N levels of folders")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Compiles; gives 1 where a file failed. Raises `Failure` for a path that makes no sense."""
+    if overlay_import._unsupported:
+        raise Failure(f"this Python is not supported: {overlay_import._unsupported}")
+    from overlay_import.cli import _reports, _sources
+
+    sources = list(_sources.find(options.paths, options.levels, options.skip))
+    results = _compile(sources, options)
+    with _reports.choose(options.quiet, options.verbose, len(sources)) as report:
+        for result in results:
+            report.add(result)
+    return 1 if report.counts["failed"] else 0
+
+
+def _compile(sources: list[str], options: argparse.Namespace) -> "Iterator[Result]":
+    from functools import partial
+
+    from overlay_import.cli._compiling import compile_one
+
+    work = partial(compile_one, mode=options.mode, force=options.force)
+    if options.jobs == 1:
+        return map(work, sources)
+    return _in_processes(work, sources, options.jobs or None)
+
+
+def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int | None) -> "Iterator[Result]":
+    """The results in the order of the sources. The processes start before a progress bar's thread does."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    executor = ProcessPoolExecutor(jobs)
+    results = executor.map(work, sources, chunksize=8)
+    executor.shutdown(wait=False)
+    return results
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+_count.__name__ = "number"  # argparse names the type in its errors
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None

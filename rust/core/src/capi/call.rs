@@ -1,0 +1,75 @@
+//! Calls that run a program's code or wait for another thread, and so may never come back.
+//!
+//! Up to CPython 3.13 a daemon thread that wants the GIL of a finalizing interpreter is ended by `pthread_exit`, which
+//! unwinds its stack and aborts the process at the first Rust frame. Here such a thread sleeps for ever instead, as it
+//! does in CPython 3.14.
+
+use std::{mem, thread};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCode, PyDict, PyTuple};
+
+/// Functions that unwind. PyO3 must not call them: it declares them otherwise, and LLVM keeps one declaration of each.
+mod unwinding {
+    use pyo3::ffi::PyObject;
+
+    pub type Getattro = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+
+    unsafe extern "C-unwind" {
+        pub fn PyEval_EvalCode(code: *mut PyObject, globals: *mut PyObject, locals: *mut PyObject) -> *mut PyObject;
+        pub fn PyObject_CallObject(callable: *mut PyObject, args: *mut PyObject) -> *mut PyObject;
+    }
+}
+
+struct SleepForEver;
+
+impl Drop for SleepForEver {
+    fn drop(&mut self) {
+        loop {
+            thread::park();
+        }
+    }
+}
+
+/// Runs `call`, which must do nothing but call the interpreter: it may unwind, but not panic.
+fn guarded<T>(call: impl FnOnce() -> T) -> T {
+    let guard = SleepForEver;
+    let result = call();
+    mem::forget(guard);
+    result
+}
+
+/// `callable(*args)`.
+pub fn function<'py, A>(callable: &Bound<'py, PyAny>, args: A) -> PyResult<Bound<'py, PyAny>>
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+{
+    let py = callable.py();
+    let args = args.into_pyobject(py).map_err(Into::into)?;
+    // SAFETY: both are alive; the result is a new reference or null with an exception.
+    unsafe {
+        let result = guarded(|| unwinding::PyObject_CallObject(callable.as_ptr(), args.as_ptr()));
+        Bound::from_owned_ptr_or_err(py, result)
+    }
+}
+
+/// Runs `code` in the namespace `dict`, with no frame between the caller's and the code's.
+pub fn code(code: &Bound<'_, PyCode>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    // SAFETY: a live code object and a live dict (any subclass will do); the result is a new reference or null.
+    unsafe {
+        let result = guarded(|| unwinding::PyEval_EvalCode(code.as_ptr(), dict.as_ptr(), dict.as_ptr()));
+        Bound::from_owned_ptr_or_err(code.py(), result).map(drop)
+    }
+}
+
+/// `ModuleType.__getattribute__(module, name)`: with the module's own `__getattr__` and the usual message.
+pub fn module_getattr(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: ModuleType fills the slot, with a function that may unwind; both arguments are alive; the result is a new
+    // reference or null with an exception.
+    unsafe {
+        let getattro = mem::transmute::<Option<ffi::getattrofunc>, unwinding::Getattro>(ffi::PyModule_Type.tp_getattro);
+        let value = guarded(|| getattro(module.as_ptr(), name.as_ptr()));
+        Bound::from_owned_ptr_or_err(module.py(), value).map(Bound::into_ptr)
+    }
+}
