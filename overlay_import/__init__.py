@@ -37,6 +37,8 @@ _unsupported = ""
 try:
     if sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info[:2] <= (3, 15):
         raise ImportError(f"{sys.implementation.cache_tag} is not supported")
+    if sys.implementation.cache_tag is None:
+        raise ImportError("sys.implementation.cache_tag is None, so that nothing can be cached")
     if "t" in sys.abiflags:
         # Importing the native half would switch the GIL on for the whole program.
         raise ImportError("free-threaded builds are not supported")

@@ -1,15 +1,19 @@
 """From source to overlay file. Imported only when a module has to be compiled."""
 
+import _imp
+import _io
 import marshal
 import os
 import sys
-
 from _frozen_importlib import _verbose_message
-from _frozen_importlib_external import MAGIC_NUMBER, _calc_mode, _classify_pyc, _compile_bytecode, _path_isfile
-from _frozen_importlib_external import _validate_timestamp_pyc
-
-import _imp
-import _io
+from _frozen_importlib_external import (
+    MAGIC_NUMBER,
+    _calc_mode,
+    _classify_pyc,
+    _compile_bytecode,
+    _path_isfile,
+    _validate_timestamp_pyc,
+)
 
 from overlay_import import _core
 
@@ -41,10 +45,7 @@ def compile_and_cache(loader, cache_path):
         stats = None
     source = loader.get_data(path)
     caches = stats is not None and not sys.dont_write_bytecode
-    parts = _declared_parts(source, path, loader.name)
-    if parts is None:
-        code = _fresh_stock_code(loader, stats, cache_path) or compile_code(source, path, loader.name)
-        parts = [Part(None, code)]
+    parts = compile_parts(source, path, loader.name, lambda: _fresh_stock_code(loader, stats, cache_path))
     # As CPython, which caches modules but no scripts.
     if len(parts) == 1 and (not caches or loader.name == "__main__"):
         return parts[0].code, None
@@ -65,7 +66,7 @@ def compile_file(path, cache_path, mode=TIMESTAMP):
     loader = OverlayLoader("<overlay-import compile>", path)
     stats = loader.path_stats(path)
     source = loader.get_data(path)
-    parts = _declared_parts(source, path) or [Part(None, compile_code(source, path))]
+    parts = compile_parts(source, path)
     _make_folder(cache_path)
     _core.write_file(cache_path, build(parts, _header(mode, source, stats)), _calc_mode(path) & 0o666)
 
@@ -80,14 +81,17 @@ def build(parts, header):
     return _core.build_file(header, (marshal.dumps(core.code), core.needs, core.flags), made)
 
 
-def _declared_parts(source, path, module=None):
-    """The compiled parts of a source that declares overlays, else `None`."""
-    if not _core.may_declare(source):
-        return None
-    # Here, as it imports opcode: the modules that have to be compiled for that come through this file too.
-    from overlay_import import _parts
+def compile_parts(source, path, module=None, cached=None):
+    """The parts of a source, compiled, the core first. `cached` may give the code of a source without overlays."""
+    if _core.may_declare(source):
+        # Here, as it imports opcode: the modules that have to be compiled for that come through this file too.
+        from overlay_import import _parts
 
-    return _parts.declared_parts(source, path, module)
+        parts = _parts.declared_parts(source, path, module)
+        if parts is not None:
+            return parts
+    code = cached() if cached else None
+    return [Part(None, code or compile_code(source, path, module))]
 
 
 def compile_code(source, path, module=None, flags=0):

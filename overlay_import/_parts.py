@@ -4,8 +4,6 @@ Each part is compiled alone, padded with newlines to its place in the source, so
 its warnings are those of the whole. Where one does not compile, the error is that of the whole.
 """
 
-import sys
-
 from overlay_import import _reads, _source
 from overlay_import._compiler import Part, compile_code
 
@@ -14,7 +12,7 @@ _FUTURE_FLAGS = 0x1FE0000
 _ONLY_AST = 0x400
 # An overlay's first statement, which has no code: a string below it is no docstring of the module.
 _GUARD = "global __overlay__"
-# With more overlays than this, the newlines that pad their texts cost more than a syntax tree of the whole.
+# With more parts than this, the newlines that pad their texts cost more than a syntax tree of the whole.
 _MOST_TEXTS = 300
 
 
@@ -41,52 +39,54 @@ def _compile_parts(split, path, module):
 
 
 def _compile_each(split, path, module, unguarded=None):
-    core = compile_code(split.core.text + _mention(split.core), path, module)
-    parts = [Part(None, core)]
-    flags = core.co_flags & _FUTURE_FLAGS
-    guards = [_GUARD if unguarded is None or unguarded not in overlay.text else "" for overlay in split.overlays]
-    sources = (_texts if len(guards) <= _MOST_TEXTS else _trees)(split, path, guards)
-    for overlay, source in zip(split.overlays, sources, strict=True):
+    texts = [split.core, *split.overlays]
+    guards = [""] + [_GUARD if unguarded is None or unguarded not in text.text else "" for text in split.overlays]
+    sources = _padded(texts, guards) if len(texts) <= _MOST_TEXTS else _trees(split.whole, texts, guards, path)
+    parts = []
+    flags = 0
+    for text, source in zip(texts, sources, strict=True):
         code = compile_code(source, path, module, flags)
         flags |= code.co_flags & _FUTURE_FLAGS
-        parts.append(Part(overlay.name, _own_conditional_annotations(code, len(parts))))
+        parts.append(Part(text.name, _own_conditional_annotations(code, len(parts))))
     return parts
 
 
-def _mention(part):
-    """A last statement, without code, that shows the compiler what other parts import.
+def _mention(text):
+    """A last statement, without code, that shows the compiler what other parts import (or that they use `super`).
 
     It compiles `name.attribute()` as the call of a function, not of a method, where the module imports `name`.
     """
-    return f"\nif 0:import {','.join(part.imports)}" if part.imports else ""
+    uses = [name if name == "super" else f"import {name}" for name in text.imports]
+    return f"\nif 0:{';'.join(uses)}" if uses else ""
 
 
-def _texts(split, path, guards):
-    """What to compile for each overlay: its text, in its place."""
-    for overlay, guard in zip(split.overlays, guards, strict=True):
-        yield "\n" * (overlay.line - 1) + guard + "\n" + overlay.text + _mention(overlay)
+def _padded(texts, guards):
+    """What to compile for each part: its text, in its place."""
+    for text, guard in zip(texts, guards, strict=True):
+        above = "\n" * (text.line - 1) + guard + "\n" if text.line else ""
+        yield above + text.text + _mention(text)
 
 
-def _trees(split, path, guards):
+def _trees(whole, texts, guards, path):
     """The same as syntax trees, cut out of the tree of the whole."""
     from _ast import Module
-    from _bisect import bisect_right as bisect
+    from _bisect import bisect_right
 
-    def parse(text):
-        return compile(text, path, "exec", _ONLY_AST, dont_inherit=True).body
+    def parse(source):
+        return compile(source, path, "exec", _ONLY_AST, dont_inherit=True).body
 
-    statements = parse(split.whole)
+    statements = parse(whole)
     lines = [statement.lineno for statement in statements]
-    ends = [overlay.line for overlay in split.overlays[1:]] + [sys.maxsize]
-    for overlay, guard, end in zip(split.overlays, guards, ends, strict=True):
-        body = statements[bisect(lines, overlay.line) : bisect(lines, end)]
-        yield Module(parse(guard) + body + parse(_mention(overlay)), [])
+    starts = [bisect_right(lines, text.line) for text in texts] + [len(lines)]
+    for number, (text, guard) in enumerate(zip(texts, guards, strict=True)):
+        body = statements[starts[number] : starts[number + 1]]
+        yield Module(parse(guard) + body + parse(_mention(text)), [])
 
 
 def _own_conditional_annotations(code, number):
     """Gives the part its own set of the annotations that were reached (CPython 3.14), apart from the core's."""
     name = "__conditional_annotations__"
-    if name not in code.co_names:
+    if number == 0 or name not in code.co_names:
         return code
     consts = tuple(
         _own_conditional_annotations(const, number) if hasattr(const, "co_code") else const for const in code.co_consts

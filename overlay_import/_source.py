@@ -12,7 +12,7 @@ def has_statements(source, path):
 def eager_source(source, path):
     """The source without its `overlay` statements; the very same object where it has none."""
     cut = split(source, path)
-    return cut.whole if cut is not None and cut.has_statements else source
+    return source if cut is None else cut.whole
 
 
 def split(source, path):
@@ -35,11 +35,13 @@ def split(source, path):
         lines[name] = line
         overlays.append(Text(name, line, body, imports))
     has_statements = without_statements is not None
-    return Split(without_statements if has_statements else text, Text(None, 0, *core), overlays, has_statements)
+    return Split(without_statements if has_statements else source, Text(None, 0, *core), overlays, has_statements)
 
 
 class Split:
-    """A source cut at its declarations: the text without overlay statements, the core, the overlays in order."""
+    """A source cut at its declarations: the whole (where it has overlay statements, its text without them), the core,
+    and the overlays in order.
+    """
 
     __slots__ = ("core", "has_statements", "overlays", "whole")
 

@@ -1,10 +1,14 @@
 """Runs `overlay-import` and plain `python` in processes of their own, for the tests that compare them."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from helpers import clean_environment
+
+import overlay_import as package
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,36 @@ def is_one_plain_line(outcome):
     """Whether the command ended as it must on an error: status 2, one line on standard error, nothing else."""
     lines = outcome.err.splitlines()
     return outcome.status == 2 and len(lines) == 1 and lines[0].startswith("overlay-import: ") and not outcome.out
+
+
+class Environment:
+    """A virtual environment that finds the package under test."""
+
+    def __init__(self, path):
+        self.path = path
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", path], check=True, timeout=60)
+        self.executable = path / "bin" / "python"
+        self.packages = Path(self.python("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").out.strip())
+        self.link = self.packages / "overlay_import.pth"
+        self.link_package()
+
+    def link_package(self):
+        """Lets the environment find the package as an editable installation does."""
+        self.link.write_text(f"{Path(package.__file__).parent.parent}\n")
+
+    @property
+    def file(self):
+        """What `enable` writes."""
+        return self.packages / "overlay_import_enabled.pth"
+
+    def python(self, *arguments, **options):
+        """Runs its `python ARGUMENTS`."""
+        return python(*arguments, cwd=self.path, executable=self.executable, **options)
+
+    def command(self, *arguments, **options):
+        """Runs its `overlay-import ARGUMENTS`."""
+        return overlay_import(*arguments, cwd=self.path, executable=self.executable, **options)
+
+    def status(self):
+        """What its `overlay-import status` says."""
+        return json.loads(self.command("status", "--json").out)

@@ -73,6 +73,21 @@ def test_a_missing_native_half_falls_back_to_plain_imports(project):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "pretence",
+    [
+        "sys.implementation.name = 'pypy'",
+        "sys.version_info = (3, 16, 0, 'final', 0)",
+        "sys.abiflags = 't'",
+        "sys.implementation.cache_tag = None",
+    ],
+    ids=["another implementation", "a newer version", "a free-threaded build", "no cache tag"],
+)
+def test_an_interpreter_that_we_do_not_know_falls_back_to_plain_imports(project, pretence):
+    project.write("lazy", "BASE = 1\n# overlay: lazy, more\nmore = BASE + 1\n")
+    assert project.run(f"import sys\n{pretence}\n{CHECK}", install=False).stderr == ""
+
+
 def test_python_v_says_why_the_interpreter_is_not_served(project):
     code = "import sys; sys.modules['overlay_import._core'] = None; import overlay_import; overlay_import.install()"
     done = project.run(code, install=False, flags=["-v"])

@@ -32,11 +32,8 @@ def path() -> str:
 def write(settings: dict[str, object]) -> None:
     """Writes the file; `settings` are arguments of `overlay_import.install`. Raises `OSError`."""
     line = _LINE.format(code=_CODE.format(settings=settings))
-    # Beside it and renamed: a program that starts now sees the old file or the new one.
-    beside = f"{path()}.{os.getpid()}"
-    with open(beside, "w", encoding="utf-8") as file:
+    with open(path(), "w", encoding="utf-8") as file:
         file.write(line)
-    os.replace(beside, path())
 
 
 def remove() -> bool:
@@ -52,7 +49,7 @@ def read() -> dict[str, Any] | None:
     """The settings in the file; `None` where there is no file. Raises `OSError`."""
     try:
         with open(path(), encoding="utf-8") as file:
-            found = _SETTINGS.search(file.read().replace("\\'", "'"))
+            found = _SETTINGS.search(file.read())
     except FileNotFoundError:
         return None
     return dict(ast.literal_eval(found[1])) if found else {}

@@ -122,9 +122,7 @@ fn from_source<'py>(
 pub fn _compile_source<'py>(loader: &Bound<'py, PyAny>, cache: PathBuf) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let result = match compiler(py) {
-        Ok(Some(compiler)) => {
-            call::function(&compiler.getattr("compile_and_cache")?, (loader, cache.into_os_string()))
-        }
+        Ok(Some(compiler)) => call::function(&compiler.getattr("compile_and_cache")?, (loader, cache.into_os_string())),
         // A program that hides modules from `import` may hide some that the compiler needs: it gets its own all the same.
         Ok(None) => stock_code(loader),
         Err(error) if error.is_instance_of::<PyImportError>(py) => stock_code(loader),

@@ -127,9 +127,9 @@ pub fn record<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, PySe
     Ok(found.and_then(|found| found.cast_into::<PySet>().ok()))
 }
 
-fn is_recorded(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<bool> {
+fn is_recorded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<bool> {
     match record(dict)? {
-        Some(record) => record.contains(name_of(state, dict.py(), entry)?),
+        Some(record) => record.contains(name),
         None => Ok(false),
     }
 }
@@ -145,11 +145,12 @@ fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, Py
 }
 
 fn load_once(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
-    if state.is_running(entry) || (!force && is_recorded(dict, state, entry)?) {
+    let name = name_of(state, dict.py(), entry)?;
+    if state.is_running(entry) || (!force && is_recorded(dict, &name)?) {
         return Ok(Outcome::AlreadyLoaded);
     }
     state.begin(entry);
-    let result = run(dict, state, entry);
+    let result = run(dict, state, entry, &name);
     state.end(entry);
     result?;
     state.settle(entry);
@@ -157,7 +158,7 @@ fn load_once(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bo
     Ok(Outcome::Loaded)
 }
 
-fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32) -> PyResult<()> {
+fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, name: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = dict.py();
     let stored = stored(py, state, entry)?;
     note_mentions(state, entry);
@@ -165,16 +166,16 @@ fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32) -> PyResult<()>
     load_needs(dict, state, entry, true)?;
     match stored.cast_into() {
         Ok(code) => run_code(dict, &code)?,
-        Err(constant) => bind_constant(dict, state, entry, constant.into_inner())?,
+        Err(constant) => bind_constant(dict, name, constant.into_inner())?,
     }
-    record_loaded(dict, state, entry)?;
+    record_loaded(dict, name)?;
     load_needs(dict, state, entry, false)
 }
 
 /// From CPython 3.14 on, code with module annotations binds an `__annotate__`: the core's must not be lost.
 fn run_code(dict: &Bound<'_, PyDict>, code: &Bound<'_, PyCode>) -> PyResult<()> {
     let py = dict.py();
-    if py.version_info() < (3, 14) {
+    if cfg!(not(Py_3_14)) {
         return call::code(code, dict);
     }
     let name = intern!(py, "__annotate__");
@@ -196,16 +197,15 @@ fn run_code(dict: &Bound<'_, PyDict>, code: &Bound<'_, PyCode>) -> PyResult<()> 
 }
 
 /// A constant is handed out under its lazy name; under any other name there is nothing to run.
-fn bind_constant(dict: &Bound<'_, PyDict>, state: &State, entry: u32, constant: Bound<'_, PyAny>) -> PyResult<()> {
-    match names::lazy_attribute(&name_of(state, dict.py(), entry)?) {
+fn bind_constant(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>, constant: Bound<'_, PyAny>) -> PyResult<()> {
+    match names::lazy_attribute(name) {
         Some(attribute) => dict.set_item(attribute, constant),
         None => Ok(()),
     }
 }
 
-fn record_loaded(dict: &Bound<'_, PyDict>, state: &State, entry: u32) -> PyResult<()> {
+fn record_loaded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = dict.py();
-    let name = name_of(state, py, entry)?;
     match record(dict)? {
         Some(record) => record.add(name),
         None => dict.set_item(intern!(py, "__overlays__"), PySet::new(py, [name])?),

@@ -43,9 +43,8 @@ fn with_overlays<'py>(module: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyModu
 }
 
 fn as_module<'py>(module: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyModule>> {
-    module.cast::<PyModule>().cloned().map_err(|_| {
-        PyTypeError::new_err(format!("a module is needed, not {}", errors::kind(module)))
-    })
+    let refusal = |_| PyTypeError::new_err(format!("a module is needed, not {}", errors::kind(module)));
+    module.cast::<PyModule>().cloned().map_err(refusal)
 }
 
 #[pyfunction]
