@@ -11,6 +11,10 @@ from helpers import cache_of
 SIZES = {"small": 10, "large": 60_000}
 
 
+def filler(size):
+    return "0123456789" * (size // 10)
+
+
 def text(size, value="right"):
     return f"""
 UNIT = {value!r}
@@ -19,7 +23,7 @@ def read():
 # overlay: lazy, first
 first = {value!r}
 # overlay: lazy, FILLER
-FILLER = {"0123456789" * (size // 10)!r}
+FILLER = {filler(size)!r}
 # overlay: lazy, last
 def last():
     return {value!r}
@@ -127,7 +131,7 @@ def test_a_file_changed_in_place_gives_right_data_or_a_clear_error(project, modu
     loads = {
         "first": lambda: module.first == "right",
         "last": lambda: module.last() == "right",
-        "FILLER": lambda: module.FILLER == "0123456789" * (size // 10),
+        "FILLER": lambda: module.FILLER == filler(size),
     }
     for name, is_right in loads.items():
         try:
