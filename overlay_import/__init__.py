@@ -10,12 +10,12 @@ Everything imported after that is served. `docs/` says how; the idea is Larry Ha
 import os
 import sys
 
+from overlay_import._types import LoadStatus, OverlayCorruptError, OverlayError, OverlayNotFoundError, Status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
-
-from overlay_import._types import LoadStatus, OverlayCorruptError, OverlayError, OverlayNotFoundError, Status
 
 __version__ = "0.1.0"
 
@@ -44,10 +44,15 @@ try:
         raise ImportError("free-threaded builds are not supported")
     from overlay_import._core import get_overlay, load_overlay, module_status
     from overlay_import._hook import Installation
-except ImportError as error:
-    from overlay_import._fallback import Installation, get_overlay, load_overlay, module_status
+except ImportError as _error:
+    from overlay_import._fallback import (  # type: ignore[assignment]
+        Installation,
+        get_overlay,
+        load_overlay,
+        module_status,
+    )
 
-    _unsupported = str(error)
+    _unsupported = str(_error)
 
 LEVELS = ("declared", "bodies")
 

@@ -5,8 +5,8 @@ import _io
 import marshal
 import os
 import sys
-from _frozen_importlib import _verbose_message
-from _frozen_importlib_external import (
+from _frozen_importlib import _verbose_message  # type: ignore[attr-defined]
+from _frozen_importlib_external import (  # type: ignore[attr-defined]
     MAGIC_NUMBER,
     _calc_mode,
     _classify_pyc,
@@ -17,6 +17,14 @@ from _frozen_importlib_external import (
 
 from overlay_import import _core
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType
+    from typing import Any
+
+    from overlay_import._hook import OverlayLoader
+
 TIMESTAMP, UNCHECKED_HASH, CHECKED_HASH = 0b00, 0b01, 0b11
 
 
@@ -25,14 +33,14 @@ class Part:
 
     __slots__ = ("code", "flags", "name", "needs")
 
-    def __init__(self, name, code):
+    def __init__(self, name: "Any", code: "CodeType") -> None:
         self.name = name
         self.code = code
-        self.needs = []
+        self.needs: list[int] = []
         self.flags = 0
 
 
-def compile_and_cache(loader, cache_path):
+def compile_and_cache(loader: "OverlayLoader", cache_path: str) -> "tuple[CodeType, bytes | None]":
     """What a loader does for a module without a fresh cache file: compiles its source and writes the file.
 
     Returns `(core, file)`: the core's code object, and the bytes of the file where the module has overlays, else
@@ -56,7 +64,7 @@ def compile_and_cache(loader, cache_path):
     return parts[0].code, (file if len(parts) > 1 else None)
 
 
-def compile_file(path, cache_path, mode=TIMESTAMP):
+def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP) -> None:
     """Compiles the source file `path` ahead of time, as `py_compile` does, into `cache_path`.
 
     Raises `OSError` for a file that cannot be read or written, and what `compile` raises.
@@ -71,7 +79,7 @@ def compile_file(path, cache_path, mode=TIMESTAMP):
     _core.write_file(cache_path, build(parts, _header(mode, source, stats)), _calc_mode(path) & 0o666)
 
 
-def build(parts, header):
+def build(parts: "list[Part]", header: bytes) -> bytes:
     """The bytes of the overlay file of `parts`, the core first."""
     core, *overlays = parts
     made = [
@@ -81,7 +89,9 @@ def build(parts, header):
     return _core.build_file(header, (marshal.dumps(core.code), core.needs, core.flags), made)
 
 
-def compile_parts(source, path, module=None, cached=None):
+def compile_parts(
+    source: bytes, path: str, module: "str | None" = None, cached: "Callable[[], CodeType | None] | None" = None
+) -> "list[Part]":
     """The parts of a source, compiled, the core first. `cached` may give the code of a source without overlays."""
     if _core.may_declare(source):
         # Here, as it imports opcode: the modules that have to be compiled for that come through this file too.
@@ -94,21 +104,22 @@ def compile_parts(source, path, module=None, cached=None):
     return [Part(None, code or compile_code(source, path, module))]
 
 
-def compile_code(source, path, module=None, flags=0):
+def compile_code(source: "Any", path: str, module: "str | None" = None, flags: int = 0) -> "CodeType":
     """The code object of a source, as an import makes it. `module` is its name, for the filters of warnings."""
-    options = {} if sys.version_info < (3, 15) or module is None else {"module": module}
-    return compile(source, path, "exec", flags, dont_inherit=True, **options)
+    options: dict[str, Any] = {} if sys.version_info < (3, 15) or module is None else {"module": module}
+    code: CodeType = compile(source, path, "exec", flags, dont_inherit=True, **options)
+    return code
 
 
-def _header(mode, source, stats):
+def _header(mode: int, source: bytes, stats: "Mapping[str, float]") -> bytes:
     flags = mode.to_bytes(4, "little")
     if mode == TIMESTAMP:
-        stamp = (int(stats["mtime"]) & 0xFFFFFFFF, stats["size"] & 0xFFFFFFFF)
+        stamp = (int(stats["mtime"]) & 0xFFFFFFFF, int(stats["size"]) & 0xFFFFFFFF)
         return MAGIC_NUMBER + flags + b"".join(number.to_bytes(4, "little") for number in stamp)
     return MAGIC_NUMBER + flags + _imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), source)
 
 
-def _cached_mode(cache_path):
+def _cached_mode(cache_path: str) -> int:
     """The invalidation mode of the file to be replaced: PEP 552 wants a hash-based one to stay hash-based."""
     if not _path_isfile(cache_path):
         # Opening a FIFO would wait for somebody to write to it.
@@ -121,7 +132,9 @@ def _cached_mode(cache_path):
     return mode if mode in (UNCHECKED_HASH, CHECKED_HASH) else TIMESTAMP
 
 
-def _fresh_stock_code(loader, stats, cache_path):
+def _fresh_stock_code(
+    loader: "OverlayLoader", stats: "Mapping[str, float] | None", cache_path: str
+) -> "CodeType | None":
     """The code in CPython's own cache file where that is fresh: cheaper than compiling. Else `None`."""
     if stats is None:
         return None
@@ -132,18 +145,19 @@ def _fresh_stock_code(loader, stats, cache_path):
         if _classify_pyc(data, loader.name, details) != TIMESTAMP:
             return None
         _validate_timestamp_pyc(data, int(stats["mtime"]), stats["size"], loader.name, details)
-        return _compile_bytecode(memoryview(data)[16:], loader.name, cached, loader.path)
+        code: CodeType = _compile_bytecode(memoryview(data)[16:], loader.name, cached, loader.path)
+        return code
     except (OSError, ImportError, EOFError, ValueError, TypeError):
         return None
 
 
-def _stock_cache_path(cache_path):
+def _stock_cache_path(cache_path: str) -> str:
     """CPython's own cache file stands beside ours, with the tag of its optimization level alone, or none."""
     stem, _, level = cache_path.rpartition(".opt-overlay")
     return stem + (level if level == ".pyc" else f".opt-{level}")
 
 
-def _write(loader, cache_path, file, mode):
+def _write(loader: "OverlayLoader", cache_path: str, file: bytes, mode: int) -> None:
     try:
         _make_folder(cache_path)
         _core.write_file(cache_path, file, mode & 0o666)
@@ -153,7 +167,7 @@ def _write(loader, cache_path, file, mode):
         _verbose_message("wrote {!r}", cache_path)
 
 
-def _make_folder(cache_path):
+def _make_folder(cache_path: str) -> None:
     folder = os.path.dirname(cache_path)
     if not os.path.isdir(folder):
         os.makedirs(folder, exist_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict, final
 
 from overlay_import import LoadStatus
 from overlay_import._hook import OverlayLoader
@@ -15,8 +15,8 @@ __all__ = [
     "LAZY",
     "MUST_LOAD_SHIFT",
     "STARTS_PROGRAM",
-    "OverlayFinder",
     "_C_API",
+    "OverlayFinder",
     "_compile_source",
     "add_module_attributes",
     "build_file",
@@ -49,13 +49,14 @@ MUST_LOAD_SHIFT: Final[int]
 _C_API: Final[object]
 """The capsule of `overlay_import.h`."""
 
-Item: TypeAlias = str | tuple[str] | list[Item] | bool | None
+_Item: TypeAlias = str | tuple[str] | list[_Item] | bool | None
 """A parsed name: an identifier, `(literal,)`, the items of a tuple, or a constant."""
-Declared: TypeAlias = tuple[Item, int, str, str, list[str]]
+_Declared: TypeAlias = tuple[_Item, int, str, str, list[str]]
 """`(item, line, declaration, text below it, names in it that other parts import)`."""
-Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
+_Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
 """`(name, marshalled name, payload, "code" or "constant", needs, flags)`."""
 
+@final
 class OverlayFinder:
     """Stands right before `PathFinder`, finds what it finds, and gives source files our loader."""
 
@@ -70,7 +71,7 @@ class OverlayFinder:
     ) -> ModuleSpec | None:
         """The spec of `PathFinder`, where that is in use; the loader of a selected source file is ours."""
 
-class ModuleStatus(TypedDict):
+class _ModuleStatus(TypedDict):
     name: str
     loaded: frozenset[Any]
     pending: frozenset[Any]
@@ -82,7 +83,7 @@ class ModuleStatus(TypedDict):
     origin: Literal["cache", "source"]
     reason: str
 
-class EntryDescription(TypedDict, total=False):
+class _EntryDescription(TypedDict, total=False):
     kind: Literal["core", "code", "constant", "body"]
     name: Any
     offset: int
@@ -90,12 +91,12 @@ class EntryDescription(TypedDict, total=False):
     checksum: str
     error: str | None
 
-class FileDescription(TypedDict):
+class _FileDescription(TypedDict):
     header: bytes
     identity: str
     flags: int
     bytes: int
-    entries: list[EntryDescription]
+    entries: list[_EntryDescription]
 
 def load_overlay(module: ModuleType, name: Hashable, *, force_reload: bool = False) -> LoadStatus:
     """Runs the overlay `name` in the namespace of `module`, unless it is recorded as loaded.
@@ -113,7 +114,7 @@ def get_overlay(module: ModuleType, name: Hashable) -> Any:
     Raises `OverlayNotFoundError`, `OverlayCorruptError` and `TypeError` as `load_overlay` does.
     """
 
-def module_status(module: ModuleType) -> ModuleStatus | None:
+def module_status(module: ModuleType) -> _ModuleStatus | None:
     """The fields of `overlay_import.Status`; `None` for a module without overlays."""
 
 def exec_module_of(cls: type[OverlayLoader]) -> Any:
@@ -131,7 +132,7 @@ def compile_script(source: bytes, path: str) -> CodeType:
 def may_declare(source: bytes) -> bool:
     """Whether the source can declare an overlay at all: false is certain, true is worth a look."""
 
-def split_source(source: str, path: str) -> tuple[str | None, tuple[str, list[str]], list[Declared]] | None:
+def split_source(source: str, path: str) -> tuple[str | None, tuple[str, list[str]], list[_Declared]] | None:
     """The parts of a source, `(eager, core, overlays)`; `None` where nothing is declared.
 
     `core` is its text and the names in it that other parts import.
@@ -139,7 +140,7 @@ def split_source(source: str, path: str) -> tuple[str | None, tuple[str, list[st
     Raises `SyntaxError` at the first declaration that is not one.
     """
 
-def build_file(header: bytes, core: tuple[bytes, Sequence[int], int], overlays: Sequence[Made]) -> bytes:
+def build_file(header: bytes, core: tuple[bytes, Sequence[int], int], overlays: Sequence[_Made]) -> bytes:
     """The bytes of an overlay file. `core` is `(marshalled code, needs, flags)`.
 
     Raises `ValueError` for what is no marshalled object, no name, or a name given twice.
@@ -154,7 +155,7 @@ def cache_path(source: str) -> str:
 def why_stale(path: str, source: str) -> str | None:
     """Why the cache file `path` does not stand for `source`; `None` where it does."""
 
-def describe_file(path: str) -> FileDescription:
+def describe_file(path: str) -> _FileDescription:
     """What a file holds; the core is the first entry. Raises `ValueError` for what is no overlay file."""
 
 def _compile_source(loader: OverlayLoader, cache: str) -> tuple[CodeType, bytes | None]:

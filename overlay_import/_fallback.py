@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from types import ModuleType
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 
 class Installation:

@@ -4,23 +4,27 @@ Imported at start-up, so it takes importlib from where the interpreter itself ke
 """
 
 import sys
-
 from _frozen_importlib_external import PathFinder, SourceFileLoader
 
 from overlay_import import _core
 from overlay_import._core import OverlayFinder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
 
 class OverlayLoader(SourceFileLoader):
     """A `SourceFileLoader` whose modules keep their overlays on disk."""
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Loaders of the same file are equal, with or without overlays: so are specs that differ in nothing else."""
         return isinstance(other, SourceFileLoader) and self.__dict__ == other.__dict__
 
     __hash__ = SourceFileLoader.__hash__
 
-    def get_code(self, fullname):
+    def get_code(self, fullname: str) -> "CodeType | None":
         """The whole module as one code object, as for `runpy`: its overlays are part of it."""
         path = self.get_filename(fullname)
         data = self.get_data(path)
@@ -32,7 +36,9 @@ class OverlayLoader(SourceFileLoader):
                 return self.source_to_code(data, path)
         return super().get_code(fullname)
 
-    def source_to_code(self, data, path, *args, **options):
+    def source_to_code(  # type: ignore[override]
+        self, data: "Any", path: "Any", *args: "Any", **options: "Any"
+    ) -> "CodeType":
         """The code object of a whole source, in which an `overlay` statement does nothing."""
         text = data.encode(errors="replace") if isinstance(data, str) else data
         if isinstance(text, bytes) and _core.may_declare(text):
@@ -42,7 +48,7 @@ class OverlayLoader(SourceFileLoader):
         return super().source_to_code(data, path, *args, **options)
 
 
-OverlayLoader.exec_module = _core.exec_module_of(OverlayLoader)
+OverlayLoader.exec_module = _core.exec_module_of(OverlayLoader)  # type: ignore[method-assign]
 
 
 class Installation:
@@ -54,15 +60,15 @@ class Installation:
 
     __module__ = "overlay_import"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.active = False
         self.level = "off"
         self.reason = ""
-        self.include = None
-        self.exclude = ()
+        self.include: tuple[str, ...] | None = None
+        self.exclude: tuple[str, ...] = ()
         self._finder = OverlayFinder(PathFinder, SourceFileLoader, OverlayLoader)
 
-    def uninstall(self):
+    def uninstall(self) -> None:
         """Takes the hook away. Modules already imported keep their overlays. Does nothing the second time."""
         if not self.active:
             return
@@ -71,19 +77,19 @@ class Installation:
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         if getattr(sys, "load_overlay", None) is _core.load_overlay:
-            del sys.load_overlay
+            del sys.load_overlay  # type: ignore[attr-defined]
         _core.remove_module_attributes()
 
-    def __enter__(self):
+    def __enter__(self) -> "Installation":
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.uninstall()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<overlay_import.Installation {'active' if self.active else 'inactive'}, level {self.level!r}>"
 
-    def _activate(self, include, exclude, level, reason):
+    def _activate(self, include: "tuple[str, ...] | None", exclude: "tuple[str, ...]", level: str, reason: str) -> None:
         self.include, self.exclude = include, exclude
         self._finder.select(include, exclude)
         self.level, self.reason = level, reason
@@ -91,10 +97,10 @@ class Installation:
             return
         self.active = True
         sys.meta_path.insert(_place(), self._finder)
-        sys.load_overlay = _core.load_overlay
+        sys.load_overlay = _core.load_overlay  # type: ignore[attr-defined]
         _core.add_module_attributes()
 
 
-def _place():
+def _place() -> int:
     """Right before `PathFinder`: finders that stand first, and editable installs, still see every import."""
     return sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else len(sys.meta_path)

@@ -7,6 +7,15 @@ its warnings are those of the whole. Where one does not compile, the error is th
 from overlay_import import _reads, _source
 from overlay_import._compiler import Part, compile_code
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ast import stmt
+    from collections.abc import Iterator
+    from types import CodeType
+    from typing import Any
+
+    from overlay_import._source import Split, Text
+
 # compile() takes the flags that `from __future__` sets in a code object: the compiler's mask of them.
 _FUTURE_FLAGS = 0x1FE0000
 _ONLY_AST = 0x400
@@ -16,7 +25,7 @@ _GUARD = "global __overlay__"
 _MOST_TEXTS = 300
 
 
-def declared_parts(source, path, module=None):
+def declared_parts(source: bytes, path: str, module: "str | None" = None) -> "list[Part] | None":
     """The compiled parts of a source that declares overlays, else `None`."""
     split = _source.split(source, path)
     if split is None:
@@ -26,7 +35,7 @@ def declared_parts(source, path, module=None):
     return parts
 
 
-def _compile_parts(split, path, module):
+def _compile_parts(split: "Split", path: str, module: "str | None") -> "list[Part]":
     """The parts; where one of them does not compile, the `SyntaxError` is that of the whole."""
     try:
         return _compile_each(split, path, module)
@@ -38,11 +47,13 @@ def _compile_parts(split, path, module):
     return _compile_each(split, path, module, unguarded="__future__")
 
 
-def _compile_each(split, path, module, unguarded=None):
+def _compile_each(split: "Split", path: str, module: "str | None", unguarded: "str | None" = None) -> "list[Part]":
     texts = [split.core, *split.overlays]
     guards = [""] + [_GUARD if unguarded is None or unguarded not in text.text else "" for text in split.overlays]
-    sources = _padded(texts, guards) if len(texts) <= _MOST_TEXTS else _trees(split.whole, texts, guards, path)
-    parts = []
+    sources: Iterator[Any] = (
+        _padded(texts, guards) if len(texts) <= _MOST_TEXTS else _trees(split.whole, texts, guards, path)
+    )
+    parts: list[Part] = []
     flags = 0
     for text, source in zip(texts, sources, strict=True):
         code = compile_code(source, path, module, flags)
@@ -51,7 +62,7 @@ def _compile_each(split, path, module, unguarded=None):
     return parts
 
 
-def _mention(text):
+def _mention(text: "Text") -> str:
     """A last statement, without code, that shows the compiler what other parts import (or that they use `super`).
 
     It compiles `name.attribute()` as the call of a function, not of a method, where the module imports `name`.
@@ -60,20 +71,21 @@ def _mention(text):
     return f"\nif 0:{';'.join(uses)}" if uses else ""
 
 
-def _padded(texts, guards):
+def _padded(texts: "list[Text]", guards: "list[str]") -> "Iterator[str]":
     """What to compile for each part: its text, in its place."""
     for text, guard in zip(texts, guards, strict=True):
         above = "\n" * (text.line - 1) + guard + "\n" if text.line else ""
         yield above + text.text + _mention(text)
 
 
-def _trees(whole, texts, guards, path):
+def _trees(whole: "bytes | str", texts: "list[Text]", guards: "list[str]", path: str) -> "Iterator[Any]":
     """The same as syntax trees, cut out of the tree of the whole."""
     from _ast import Module
     from _bisect import bisect_right
 
-    def parse(source):
-        return compile(source, path, "exec", _ONLY_AST, dont_inherit=True).body
+    def parse(source: "bytes | str") -> "list[stmt]":
+        body: list[stmt] = compile(source, path, "exec", _ONLY_AST, dont_inherit=True).body
+        return body
 
     statements = parse(whole)
     lines = [statement.lineno for statement in statements]
@@ -83,7 +95,7 @@ def _trees(whole, texts, guards, path):
         yield Module(parse(guard) + body + parse(_mention(text)), [])
 
 
-def _own_conditional_annotations(code, number):
+def _own_conditional_annotations(code: "CodeType", number: int) -> "CodeType":
     """Gives the part its own set of the annotations that were reached (CPython 3.14), apart from the core's."""
     name = "__conditional_annotations__"
     if number == 0 or name not in code.co_names:

@@ -10,6 +10,14 @@ from opcode import opmap
 
 from overlay_import import _core
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import CodeType
+    from typing import Any
+
+    from overlay_import._compiler import Part
+
 _Code = type((lambda: None).__code__)
 _EXTENDED_ARG = opmap["EXTENDED_ARG"]
 _RAW_READS = {opmap[name] for name in ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") if name in opmap}
@@ -26,9 +34,9 @@ _LONGEST_ANNOTATION = 500
 _SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 
 
-def note(parts):
+def note(parts: "list[Part]") -> None:
     """Sets `needs` and `flags` of every part; `parts` as they lie in the file, the core first."""
-    lazy = {}
+    lazy: dict[str, int] = {}
     for number, part in enumerate(parts):
         if not _ANNOTATIONS.isdisjoint(part.code.co_names):
             part.flags |= _core.ANNOTATES
@@ -50,11 +58,11 @@ def note(parts):
             part.flags |= _core.DYNAMIC
 
 
-def _is_lazy(name):
+def _is_lazy(name: "Any") -> bool:
     return isinstance(name, tuple) and len(name) == 2 and name[0] == "lazy" and isinstance(name[1], str)
 
 
-def _imports_namesake(part):
+def _imports_namesake(part: "Part") -> bool:
     """Whether a lazy part imports a module of its own name, as `from .spam import spam` does."""
     names, code = part.code.co_names, part.code.co_code
     if _IMPORT not in code[::2]:
@@ -66,18 +74,18 @@ def _imports_namesake(part):
 class _Reads:
     """What the code objects of one part, `own`, read of the other parts' lazy names."""
 
-    def __init__(self, lazy, own, code):
+    def __init__(self, lazy: "dict[str, int]", own: int, code: "CodeType") -> None:
         self.lazy = lazy
         self.own = own
-        self.must = set()
-        self.may = set()
+        self.must: set[int] = set()
+        self.may: set[int] = set()
         self.dynamic = False
-        self._texts = []
+        self._texts: list[str] = []
         self._add(code, top=True)
         # All at once: one by one they took most of the time.
         self.may |= self._lazy_among(" ".join(self._texts).translate(_SPACES).split())
 
-    def _add(self, code, *, top=False):
+    def _add(self, code: "CodeType", *, top: bool = False) -> None:
         found = self._lazy_among(code.co_names)
         if found:
             self.may |= found
@@ -90,19 +98,19 @@ class _Reads:
             else:
                 self._add_text(const)
 
-    def _lazy_among(self, words):
+    def _lazy_among(self, words: "Iterable[str]") -> "set[int]":
         if self.lazy.keys().isdisjoint(words):
-            return frozenset()
+            return set()
         return {self.lazy[word] for word in words if word in self.lazy} - {self.own}
 
-    def _operations(self, code, top):
+    def _operations(self, code: "CodeType", top: bool) -> None:
         wanted = _DELETES | _BINDS if top else _DELETES | _RAW_READS
         if wanted.isdisjoint(code.co_code[::2]):
             return
         names = [code.co_names[argument] for operation, argument in _instructions(code.co_code) if operation in wanted]
         self.must |= self._lazy_among(names)
 
-    def _add_text(self, const):
+    def _add_text(self, const: "Any") -> None:
         """A short string may be an annotation that somebody evaluates in the module's namespace."""
         if type(const) is str:
             if len(const) < _LONGEST_ANNOTATION:
@@ -112,7 +120,7 @@ class _Reads:
                 self._add_text(each)
 
 
-def _instructions(code):
+def _instructions(code: bytes) -> "Iterator[tuple[int, int]]":
     argument = 0
     for place in range(0, len(code), 2):
         argument = argument << 8 | code[place + 1]

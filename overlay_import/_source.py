@@ -2,20 +2,24 @@
 
 from overlay_import import _core
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def has_statements(source, path):
+
+def has_statements(source: "bytes | str", path: str) -> bool:
     """Whether the source has `overlay` statements, which stock CPython cannot compile."""
     cut = split(source, path)
     return cut is not None and cut.has_statements
 
 
-def eager_source(source, path):
+def eager_source(source: "bytes | str", path: str) -> "bytes | str":
     """The source without its `overlay` statements; the very same object where it has none."""
     cut = split(source, path)
     return source if cut is None else cut.whole
 
 
-def split(source, path):
+def split(source: "bytes | str", path: str) -> "Split | None":
     """The `Split` of the source; `None` where it declares nothing, or is no Python, which the compiler says better.
 
     Raises `SyntaxError` for a wrong declaration.
@@ -26,7 +30,7 @@ def split(source, path):
         return None
     without_statements, core, declared = found
     overlays = []
-    lines = {}
+    lines: dict[Any, int] = {}
     for item, line, declaration, body, imports in declared:
         fail = _Failure(path, line, declaration)
         name = _name(item, fail)
@@ -34,8 +38,8 @@ def split(source, path):
             raise fail(f"the overlay name {name!r} is declared twice, first in line {lines[name]}")
         lines[name] = line
         overlays.append(Text(name, line, body, imports))
-    has_statements = without_statements is not None
-    return Split(without_statements if has_statements else source, Text(None, 0, *core), overlays, has_statements)
+    whole = source if without_statements is None else without_statements
+    return Split(whole, Text(None, 0, *core), overlays, has_statements=without_statements is not None)
 
 
 class Split:
@@ -45,7 +49,7 @@ class Split:
 
     __slots__ = ("core", "has_statements", "overlays", "whole")
 
-    def __init__(self, whole, core, overlays, has_statements):
+    def __init__(self, whole: "bytes | str", core: "Text", overlays: "list[Text]", has_statements: bool) -> None:
         self.whole = whole
         self.core = core
         self.overlays = overlays
@@ -57,7 +61,7 @@ class Text:
 
     __slots__ = ("imports", "line", "name", "text")
 
-    def __init__(self, name, line, text, imports):
+    def __init__(self, name: "Any", line: int, text: str, imports: "list[str]") -> None:
         self.name = name
         self.line = line
         self.text = text
@@ -67,14 +71,14 @@ class Text:
 class _Failure:
     """Makes the `SyntaxError` for a declaration."""
 
-    def __init__(self, path, line, declaration):
+    def __init__(self, path: str, line: int, declaration: str) -> None:
         self.place = (path, line, 1, declaration, line, len(declaration) + 1)
 
-    def __call__(self, message):
+    def __call__(self, message: str) -> SyntaxError:
         return SyntaxError(message, self.place)
 
 
-def _name(item, fail):
+def _name(item: "Any", fail: _Failure) -> "Any":
     """The overlay name of a parsed declaration."""
     name = _value(item, fail)
     first = name[0] if isinstance(name, tuple) and name else name
@@ -83,7 +87,7 @@ def _name(item, fail):
     return name
 
 
-def _value(item, fail):
+def _value(item: "Any", fail: _Failure) -> "Any":
     if isinstance(item, list):
         return tuple([_value(each, fail) for each in item])
     if isinstance(item, tuple):
@@ -98,7 +102,7 @@ def _value(item, fail):
     return item
 
 
-def _decode(source):
+def _decode(source: "bytes | str") -> "str | None":
     """The text of the source; `None` where it cannot be decoded, which the compiler says better."""
     if isinstance(source, str):
         return source

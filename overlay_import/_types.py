@@ -129,6 +129,7 @@ def _annotations(annotate: "Callable[[int], dict[str, Any]]", format: int) -> "d
     if format <= 2:
         return annotate(format)
     # FORWARDREF and STRING: a compiled function leaves these to annotationlib.
-    from annotationlib import call_annotate_function
+    from annotationlib import call_annotate_function  # type: ignore[import-not-found]
 
-    return call_annotate_function(annotate, format)
+    annotations: dict[str, Any] = call_annotate_function(annotate, format)
+    return annotations

@@ -6,9 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import clean_environment
-
 import overlay_import as package
+from helpers import clean_environment
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-from command_line import is_one_plain_line, overlay_import, python
-from helpers import dedent
 
 import overlay_import as package
+from command_line import is_one_plain_line, overlay_import, python
+from helpers import dedent
 from overlay_import.cli import main
 
 COMMANDS = ("run", "compile", "inspect", "enable", "disable", "status")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from command_line import is_one_plain_line, overlay_import, python
 from helpers import cache_of, clean_environment
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from command_line import Environment
 from helpers import clean_environment
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from command_line import Environment, is_one_plain_line
 
 import overlay_import as package
+from command_line import Environment, is_one_plain_line
 
 STATE = "import sys; print(hasattr(sys, 'load_overlay'))"
 SETTINGS = (

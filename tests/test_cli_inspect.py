@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from command_line import is_one_plain_line, overlay_import, python
 from helpers import cache_of, dedent
 

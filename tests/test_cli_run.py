@@ -5,6 +5,7 @@ import sys
 import zipfile
 
 import pytest
+
 from command_line import is_one_plain_line, overlay_import, python
 from helpers import dedent
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from command_line import overlay_import, python
 from helpers import cache_of, dedent
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+    _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 _OURS = __file__.rpartition("/cli/")[0] + "/"
 _CALL_WITH_FRAMES_REMOVED = sys.modules["_frozen_importlib"]._call_with_frames_removed.__code__
@@ -25,7 +25,7 @@ def start(run: "Callable[..., object]", *arguments: object) -> None:
         raise
 
 
-def _without_starter(hook: "Hook") -> "Hook":
+def _without_starter(hook: "_Hook") -> "_Hook":
     def excepthook(kind: type[BaseException], error: BaseException, trace: "TracebackType | None") -> None:
         trace = _below_start(trace)
         hook(kind, error.with_traceback(trace), trace)
