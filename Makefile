@@ -27,7 +27,7 @@ demo: setup  ## real programs with and without overlays, then a module with lazy
 
 test: setup  ## the Rust tests, and the Python tests on the default Python
 	cargo test --workspace --exclude overlay-core
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 to 3.15
 	tools/find-pythons $(VERSIONS) | xargs -n 2 tools/test-wheel

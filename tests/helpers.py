@@ -50,8 +50,8 @@ def clean_environment(**changes):
     """The environment without what would change how Python imports; `None` takes a variable out."""
     hidden = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    environment.update({name: value for name, value in changes.items() if value is not None})
-    return environment
+    environment.update(changes)
+    return {name: value for name, value in environment.items() if value is not None}
 
 
 def run_python(code, *, cwd, flags=(), check=True, install=True, timeout=60, **environment):

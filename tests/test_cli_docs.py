@@ -16,14 +16,18 @@ BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
+def run(command, folder, variables):
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(command, shell=True, cwd=folder, env=variables, text=True, timeout=60, **both).stdout
+
+
 @pytest.fixture
 def environment(tmp_path):
     """An environment with the script `overlay-import`."""
     environment = Environment(tmp_path / "venv")
     script = environment.executable.with_name("overlay-import")
-    script.write_text(
-        f"#!{environment.executable}\nimport sys\nfrom overlay_import.cli import main\nsys.exit(main())\n"
-    )
+    code = "import sys\nfrom overlay_import.cli import main\nsys.exit(main())\n"
+    script.write_text(f"#!{environment.executable}\n{code}")
     script.chmod(0o755)
     return environment
 
@@ -41,10 +45,7 @@ def test_the_commands_of_the_page_show_what_it_says(environment, tmp_path):
             continue
         for command, expected in COMMAND.findall(text):
             commands += 1
-            done = subprocess.run(
-                command, shell=True, cwd=folder, env=variables, capture_output=True, text=True, timeout=60
-            )
-            shown = done.stdout + done.stderr
+            shown = run(command, folder, variables)
             options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
             assert checker.check_output(expected, shown, options), f"$ {command}\n{shown}"
     assert commands > 10

@@ -9,9 +9,7 @@ import overlay_import as package
 from command_line import Environment, is_one_plain_line
 
 STATE = "import sys; print(hasattr(sys, 'load_overlay'))"
-SETTINGS = (
-    "import overlay_import as o; i = o.install.__globals__['_installation']; print(i.include, i.exclude, i.active)"
-)
+SETTINGS = "from overlay_import import _installation as i; print(i.include, i.exclude, i.active)"
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,13 @@ FAILURES = {
         if __name__ == "__main__":
             f()
         """,
-    "where_the_program_starts": "# overlay: lazy, x\nx = 1\n# overlay: start\nif __name__ == '__main__':\n    x.nothing\n",
+    "where_the_program_starts": """
+        # overlay: lazy, x
+        x = 1
+        # overlay: start
+        if __name__ == '__main__':
+            x.nothing
+        """,
     "in_the_syntax": "# overlay: lazy, x\nx = = 1\n",
     "exit": "# overlay: start\nif __name__ == '__main__':\n    raise SystemExit('text')\n",
     "interrupt": "# overlay: start\nif __name__ == '__main__':\n    raise KeyboardInterrupt\n",

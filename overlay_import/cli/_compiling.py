@@ -43,7 +43,7 @@ def _is_fresh(source: str, file: str, mode: int) -> bool:
     try:
         with open(file, "rb") as opened:
             header = opened.read(16)
-        data = b"" if mode == _compiler.TIMESTAMP else open_bytes(source)
+        data = b"" if mode == _compiler.TIMESTAMP else _read(source)
         status = os.stat(source)
     except OSError:
         return False
@@ -51,8 +51,7 @@ def _is_fresh(source: str, file: str, mode: int) -> bool:
     return header == expected and _core.why_stale(file, source) is None
 
 
-def open_bytes(path: str) -> bytes:
-    """What is in the file."""
+def _read(path: str) -> bytes:
     with open(path, "rb") as opened:
         return opened.read()
 
