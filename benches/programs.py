@@ -23,14 +23,14 @@ JOBS = {
 
 
 def python():
-    """The environment's interpreter. Made where there is none yet, which needs the network."""
+    """The environment's interpreter. Made where there is none yet of this version, which needs the network."""
     folder = ROOT / ".demo"
     interpreter, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists():
+    if not ready.exists() or ready.read_text() != sys.version:
         print(f"Making {folder.name}/ with {', '.join(PACKAGES)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
         [site_packages] = folder.glob("lib/python*/site-packages")
         (site_packages / "overlay_import.pth").write_text(f"{ROOT}\n")
-        ready.touch()
+        ready.write_text(sys.version)
     return str(interpreter)

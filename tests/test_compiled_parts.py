@@ -123,22 +123,27 @@ SOURCES = {
     "characters that end no line": "x = '\x0b\x1c\u2028'\n# overlay: a\ndef f(): return '\x85', \f1\n",
     "joined lines": "x = 1\n# overlay: a\ndef f(): \\\n  return \\\n 1\n",
     "a byte order mark": "\ufeffx = 1\n# overlay: a\ndef f(): return '\u00e9', 1\n",
-    "wide characters": "x = 1\n# overlay: a\ndef \u540d(\u00e9, \U0001d4d0): return (\u540d, \u00e9.\u00e9, 'ab\U0001f600' + \u00e9)\n",
-    "an import in another part": "def f(): return os.getcwd()\n# overlay: a\nimport os\n# overlay: b\nf = lambda: os.x()\n",
+    "wide characters": "x = 1\n# overlay: a\n"
+    "def \u540d(\u00e9, \U0001d4d0): return (\u540d, \u00e9.\u00e9, 'ab\U0001f600' + \u00e9)\n",
+    "an import in another part": "def f(): return os.getcwd()\n# overlay: a\nimport os\n"
+    "# overlay: b\nf = lambda: os.x()\n",
     "an import in a block": "def f(): return os.x(), re.x()\nif 1:\n    # overlay: no\n    import os\n"
     "# overlay: a\ntry: import re\nexcept E: pass\n",
     "an import of a function's own": "def f(): return os.x()\n# overlay: a\ndef g():\n    import os\n    os.x()\n",
     "a shadowed super": "super = object\n# overlay: a\nclass A:\n    def f(self): return super().f, super().f()\n",
     "a future of the core": "from __future__ import annotations\n# overlay: a\ndef f(x: y): pass\n",
-    "a future in an overlay": "'''doc'''\n# overlay: a\nfrom __future__ import annotations\n# overlay: b\ndef f(x: y): pass\n",
+    "a future in an overlay": "'''doc'''\n# overlay: a\nfrom __future__ import annotations\n"
+    "# overlay: b\ndef f(x: y): pass\n",
     "strings first": "'''doc'''\n# overlay: a\n'text'\ndef f(): 'doc'\n# overlay: b\n'text'\n",
-    "warnings of the tokenizer": "x = '\\d'\n# overlay: a\n'\\d'\ndef f(): return '\\d', 0x1for x\n# overlay: b\n'\\d'\n",
+    "warnings of the tokenizer": "x = '\\d'\n# overlay: a\n'\\d'\n"
+    "def f(): return '\\d', 0x1for x\n# overlay: b\n'\\d'\n",
     "warnings of the compiler": "x is 1\n# overlay: a\nassert (x, 1)\ndef f(): return x is 'a', 1(), 'a'[x, 1]\n"
     "# overlay: b\n__doc__\n\n1 is x\n",
     "warnings in finally": "# overlay: a\ndef f():\n  try: pass\n  finally: return 1\n",
     "a directive in a block": "def f():\n    pass\n# overlay: no\n    return 1\n# overlay: a\ndef g(): pass\n",
     "class bodies": "# overlay: a\nclass A[T] if 0 else A: pass\n" if sys.version_info < (3, 12) else
-    "type X[T] = list[T]\n# overlay: a\nclass A[T: X]:\n    x: T\n    def f[S](self: S, y: X) -> A: return super().f()\n",
+    "type X[T] = list[T]\n# overlay: a\nclass A[T: X]:\n    x: T\n"
+    "    def f[S](self: S, y: X) -> A: return super().f()\n",
     "conditional annotations": "x: int\nif x:\n    y: int\n# overlay: a\nif x:\n    z: int\n    class A:\n"
     "        if x:\n            w: y\ndef f(x: z): pass\n",
 }  # fmt: skip
@@ -189,7 +194,8 @@ def test_an_overlay_after_a_statement_of_a_late_future_is_refused_at_the_import(
 def test_futures_of_the_core_hold_in_overlays(project):
     module = project.module(
         "future",
-        "from __future__ import annotations\n# overlay: lazy, f\ndef f(x: 1 + 1): pass\n# overlay: lazy, g\ng = compile\n",
+        "from __future__ import annotations\n# overlay: lazy, f\ndef f(x: 1 + 1): pass\n"
+        "# overlay: lazy, g\ng = compile\n",
     )
     assert module.f.__annotations__ == {"x": "1 + 1"}
 

@@ -131,7 +131,7 @@ def test_a_file_changed_in_place_gives_right_data_or_a_clear_error(project, modu
     loads = {
         "first": lambda: module.first == "right",
         "last": lambda: module.last() == "right",
-        "FILLER": lambda: module.FILLER == filler(size),
+        "FILLER": lambda: filler(size) == module.FILLER,
     }
     for name, is_right in loads.items():
         try:

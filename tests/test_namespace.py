@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import json
 import pickle
 import sys
 import types
@@ -93,10 +92,8 @@ def test_looking_at_the_dict_loads_nothing(module):
 
 
 WAYS = {
-    "iteration": lambda space: [*space],
     "keys": lambda space: [*space.keys()],
     "items": lambda space: [key for key, _ in space.items()],
-    "reversed": lambda space: [*reversed(space)][::-1],
     "copy": lambda space: [*space.copy()],
     "dict()": lambda space: [*dict(space)],
     "**": lambda space: [*{**space}],
@@ -106,11 +103,8 @@ WAYS = {
     "|=": lambda space: [*{}.__ior__(space)],
     "update": lambda space: (other := {}, other.update(space), [*other])[2],
     "copy.copy": lambda space: [*copy.copy(space)],
-    "list": lambda space: list(space),
-    "sorted": lambda space: sorted(space, key=list(space).index),
     "set algebra": lambda space: sorted(space.keys() & set(space), key=list(space).index),
     "comprehension": lambda space: list({key: value is None for key, value in space.items()}),
-    "json of the names": lambda space: json.loads(json.dumps([*space])),
     "pattern": lambda space: [*rest] if (rest := _rest(space)) is not None else [],
 }
 
@@ -128,10 +122,48 @@ def test_whoever_asks_for_all_names_gets_them_all(module, names, way):
     assert type(vars(module)) is dict
 
 
-@pytest.mark.parametrize("ask", [len, repr, lambda space: space == {}, lambda space: space != {}, bool])
+NAMES = {"list": list, "iteration": lambda space: [*space], "reversed": reversed, "sorted": sorted, "set": set}
+
+
+@pytest.mark.parametrize("way", NAMES.values(), ids=NAMES)
+def test_whoever_asks_for_the_names_alone_gets_them_without_a_load(module, names, way):
+    assert sorted(public(way(vars(module)))) == sorted(names)
+    assert pending(module) == LAZY
+
+
+def test_an_iteration_may_load_what_it_comes_upon(module, names):
+    found = {name: vars(module)[name] for name in vars(module)}
+    assert sorted(public(found)) == sorted(names)
+    assert found["LIMIT"] is module.LIMIT
+
+
+def test_an_overlay_that_looks_around_sees_the_names_above_it(project):
+    source = """
+        # overlay: lazy, a
+        a = 1
+        # overlay: lazy, b
+        b = [sorted(name for name in space if name in 'abcd') for space in ({**globals()}, globals())]
+        # overlay: lazy, c
+        class c:
+            b = b
+        # overlay: lazy, d
+        d = sorted(name for name in dir() if name in 'abcd')
+    """
+    module = project.module("looking", source)
+    assert module.b == [["a"], ["a"]]
+    assert module.d == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("ask", [repr, lambda space: space == {}, lambda space: space != {}, bool])
 def test_whoever_asks_about_all_names_is_told_of_them_all(module, ask):
     told = ask(vars(module))
     assert told == ask(dict(vars(module)))
+
+
+def test_the_length_counts_what_is_lazy_and_loads_nothing(module):
+    counted = len(vars(module))
+    assert pending(module) == LAZY
+    assert counted == len(dict(vars(module)).keys() - {"__overlays__"})
 
 
 def test_the_dict_equals_its_copy(module):
@@ -217,6 +249,13 @@ def test_writing_into_the_dict_comes_before_the_overlay(module):
     vars(module)["LIMIT"] = "mine"
     assert module.LIMIT == "mine"
     assert module.Square.limit == "mine"
+    assert module.LIMIT == "mine"
+
+
+def test_a_lazy_class_leaves_a_name_that_it_reads_as_the_program_has_set_it(module):
+    module.LIMIT = "mine"
+    assert module.Square.limit == "mine"
+    assert module.LIMIT == "mine"
 
 
 def test_deleting_from_the_dict_deletes_the_name(module):
@@ -347,6 +386,14 @@ def test_the_dict_of_a_module_with_nothing_pending_is_a_plain_one(module):
         vars(module)[name]
     assert type(vars(module)) is dict
     assert type(module) is types.ModuleType
+
+
+def test_an_overlay_that_fails_does_not_keep_others_from_an_evaluation(project):
+    source = "def run(text): return eval(text)\n# overlay: lazy, bad\nbad = 1 / 0\n# overlay: lazy, good\ngood = 1\n"
+    module = project.module("failing", source)
+    assert module.run("good") == 1
+    with pytest.raises(ZeroDivisionError):
+        module.bad  # noqa: B018
 
 
 def test_an_overlay_that_fails_is_tried_again(project):

@@ -64,7 +64,9 @@ def test_overlays_available_names_every_overlay_and_stays_the_same(shapes):
 
 
 def test_names_keep_the_types_of_the_source_and_are_found_by_pythons_equality(project):
-    module = project.module("names", "# overlay: True\nA = 1\n# overlay: 2.0\nB = 1\n# overlay: x, (0, None), b'y'\nC = 1\n")
+    module = project.module(
+        "names", "# overlay: True\nA = 1\n# overlay: 2.0\nB = 1\n# overlay: x, (0, None), b'y'\nC = 1\n"
+    )
     assert {repr(name) for name in module.__overlays_available__} == {"True", "2.0", "('x', (0, None), b'y')"}
     assert module.load_overlay(1) is LoadStatus.LOADED
     assert module.load_overlay(2) is LoadStatus.LOADED

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict};
 
-use crate::capi::{call, code, pending_dict, pending_module};
+use crate::capi::{call, code, method, pending_dict, pending_module};
 use crate::handles::{self, Handles};
 use crate::state::{self, Origin, State};
 use crate::{cache_path, freshness, load, public};
@@ -46,7 +46,10 @@ pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyRe
     };
     match found.image.clone().filter(|image| image.len() > 1) {
         Some(image) => exec_with_overlays(handles, loader, module, found, image, &path, &cache),
-        None => exec_plain(handles, module, &found.core),
+        None => {
+            method::make_plain(loader)?;
+            exec_plain(handles, module, &found.core)
+        }
     }
 }
 
@@ -213,7 +216,7 @@ fn activate(module: &Bound<'_, PyModule>, dict: &Bound<'_, PyDict>, state: &Arc<
     load::note_mentions(state, 0);
     if !state.pending().is_empty() && !pending_module::make_pending(module)? {
         state.set_eager("the module has a class of its own");
-        load::load_pending(dict, state)?;
+        load::load_pending(dict, state, state.pending())?;
     }
     state.refresh(dict)?;
     load::load_needs(dict, state, 0, false)

@@ -33,9 +33,9 @@ pub fn load(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: boo
     })
 }
 
-/// Loads all pending lazy overlays, in the order of the file. A name that the program has bound itself stays as it is.
-pub fn load_pending(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
-    for entry in state.pending() {
+/// Loads pending lazy overlays. A name that the program has bound itself stays as it is.
+pub fn load_pending(dict: &Bound<'_, PyDict>, state: &Arc<State>, entries: Vec<u32>) -> PyResult<()> {
+    for entry in entries {
         if !state.is_running(entry) && is_bound(dict, state, entry)? {
             state.settle(entry);
         } else {
@@ -66,12 +66,13 @@ pub fn start_program(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<(
     (1..state.image.len()).filter(starts).try_for_each(|entry| load_once(dict, state, entry, false).map(drop))
 }
 
-/// Loads the pending overlays whose names the module's code reads, so that its global reads are fast again.
+/// Loads overlays before their names are read: those that the module's code mentions, so that its global reads are fast
+/// again, or all, before it evaluates who knows what.
 ///
 /// Where one fails it stays pending, and its error comes out when its name is read; a `KeyboardInterrupt` does now.
-pub fn load_mentioned(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<()> {
+pub fn load_ahead(dict: &Bound<'_, PyDict>, state: &Arc<State>, entries: Vec<u32>) -> PyResult<()> {
     let py = dict.py();
-    for entry in state.pending_mentions() {
+    for entry in entries {
         load(dict, state, entry, false).map(drop).or_else(|error| match error.is_instance_of::<PyException>(py) {
             true => Ok(()),
             false => Err(error),
@@ -81,11 +82,17 @@ pub fn load_mentioned(dict: &Bound<'_, PyDict>, state: &Arc<State>) -> PyResult<
 }
 
 /// Loads what code has to find before (`before`) or right after it runs: names that its class bodies read.
+///
+/// A name that the program has bound itself in the meantime stays as it is.
 pub fn load_needs(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, before: bool) -> PyResult<()> {
     let Some(found) = state.image.entry(entry) else { return Ok(()) };
     let needs = found.needs.take((found.flags >> MUST_LOAD_SHIFT) as usize);
     for need in needs.filter(|&need| (need < entry) == before).collect::<Vec<_>>() {
-        load(dict, state, need, false)?;
+        if before && !state.is_running(need) && is_bound(dict, state, need)? {
+            state.settle(need);
+        } else {
+            load(dict, state, need, false)?;
+        }
     }
     Ok(())
 }
@@ -181,7 +188,8 @@ fn run_code(dict: &Bound<'_, PyDict>, code: &Bound<'_, PyCode>) -> PyResult<()> 
     let name = intern!(py, "__annotate__");
     let before = dict.get_item(name)?.filter(|before| !before.is_none());
     let result = call::code(code, dict);
-    let Some(after) = dict.get_item(name)?.filter(|after| before.as_ref().is_none_or(|before| !before.is(after))) else {
+    let Some(after) = dict.get_item(name)?.filter(|after| before.as_ref().is_none_or(|before| !before.is(after)))
+    else {
         return result;
     };
     if let Some(before) = before {

@@ -149,6 +149,17 @@ impl State {
         (1..self.image.len()).filter(|&entry| is_lazy(&self.image, entry) && !progress.is_settled(entry)).collect()
     }
 
+    /// Those that a look at the whole namespace asks for: all, but from within an overlay only the ones above it, as
+    /// further names are not there yet when its code runs in an eager import.
+    pub fn pending_in_view(&self) -> Vec<u32> {
+        let this = thread::current().id();
+        let running =
+            self.progress.lock().running.iter().rfind(|&&(_, thread)| thread == this).map(|&(entry, _)| entry);
+        let mut pending = self.pending();
+        pending.retain(|&entry| running.is_none_or(|running| entry < running));
+        pending
+    }
+
     /// A miss no longer loads this overlay: it was loaded, or its name was bound to something else.
     pub fn settle(&self, entry: u32) {
         let mut progress = self.progress.lock();

@@ -22,11 +22,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 fn create_beside(path: &Path, mode: u32) -> io::Result<(File, Temporary)> {
     let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .custom_flags(libc::O_NOFOLLOW);
+    options.write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW);
     for _ in 0..NAMES {
         let temporary = path.with_file_name(fresh_name());
         match options.open(&temporary) {

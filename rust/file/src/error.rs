@@ -61,10 +61,7 @@ impl fmt::Display for FileError {
             Self::Checksum(part) => write!(f, "wrong checksum of the {part}"),
             Self::Bounds(what) => write!(f, "the {what} lies outside its place"),
             Self::Value(what) => write!(f, "impossible {what}"),
-            Self::Vanished => write!(
-                f,
-                "the file became shorter or unreadable while it was in use"
-            ),
+            Self::Vanished => write!(f, "the file became shorter or unreadable while it was in use"),
             Self::NoSuchEntry(number) => write!(f, "no entry {number}"),
             Self::DuplicateName => write!(f, "two overlays have the same name"),
             Self::BadNeed { entry, needs } => {

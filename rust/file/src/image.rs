@@ -42,12 +42,7 @@ impl Image {
         directory: Directory,
         core: Option<Vec<u8>>,
     ) -> Image {
-        Image {
-            source,
-            trailer,
-            directory,
-            core: Mutex::new(core),
-        }
+        Image { source, trailer, directory, core: Mutex::new(core) }
     }
 
     /// The PEP 552 header, as the trailer repeats it.

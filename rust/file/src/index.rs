@@ -63,12 +63,8 @@ impl Index {
 
     fn try_seed(keys: &[&[u8]], seed: u64) -> Option<Index> {
         let hashes: Vec<u64> = keys.iter().map(|key| hash(key, seed)).collect();
-        let mut index = Index {
-            seed,
-            displacements: vec![0; bucket_count(keys.len())],
-            slots: vec![FREE; keys.len()],
-            hashes,
-        };
+        let mut index =
+            Index { seed, displacements: vec![0; bucket_count(keys.len())], slots: vec![FREE; keys.len()], hashes };
         let buckets = index.buckets();
         let mut largest_first: Vec<usize> = (0..buckets.len()).collect();
         largest_first.sort_by_key(|bucket| std::cmp::Reverse(buckets[*bucket].len()));

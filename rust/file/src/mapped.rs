@@ -64,14 +64,8 @@ fn with_process_vm_readv(from: *const u8, into: &mut [u8]) -> io::Result<()> {
     let mut done = 0;
     while done < into.len() {
         let rest = &mut into[done..];
-        let local = libc::iovec {
-            iov_base: rest.as_mut_ptr().cast(),
-            iov_len: rest.len(),
-        };
-        let remote = libc::iovec {
-            iov_base: from.wrapping_add(done).cast_mut().cast(),
-            iov_len: rest.len(),
-        };
+        let local = libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() };
+        let remote = libc::iovec { iov_base: from.wrapping_add(done).cast_mut().cast(), iov_len: rest.len() };
         // SAFETY: `local` is writable memory of its length, borrowed for the call; `remote` is only
         // read, by the kernel, which checks each page of it.
         let count = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
@@ -119,10 +113,7 @@ mod tests {
         file.set_len(0).unwrap();
         for copy in WAYS {
             let error = copy(mapped.0.as_ptr(), &mut [0; 100]).unwrap_err();
-            assert!(
-                matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EIO)),
-                "{error}"
-            );
+            assert!(matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EIO)), "{error}");
         }
         assert!(matches!(mapped.read_at(5000, 10), Err(FileError::Vanished)));
     }

@@ -40,18 +40,11 @@ impl Opening {
             len @ ..=SMALL => Bytes::Whole(Memory::read(&file, len)?),
             len => Bytes::OnDisk(OnDisk::with_len(file, len)),
         };
-        Ok(Opening {
-            trailer: Trailer::read(bytes.source())?,
-            inode: (metadata.dev(), metadata.ino()),
-            bytes,
-        })
+        Ok(Opening { trailer: Trailer::read(bytes.source())?, inode: (metadata.dev(), metadata.ino()), bytes })
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint {
-            inode: self.inode,
-            trailer: self.trailer.checksum,
-        }
+        Fingerprint { inode: self.inode, trailer: self.trailer.checksum }
     }
 
     pub fn finish(self) -> Result<Image, FileError> {

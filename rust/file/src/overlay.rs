@@ -16,9 +16,7 @@ impl Kind {
     /// The kind that a byte in the file stands for; `None` for every byte that is not a kind of
     /// overlay.
     pub(crate) fn from_byte(byte: u8) -> Option<Kind> {
-        [Kind::Code, Kind::Constant, Kind::Body]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [Kind::Code, Kind::Constant, Kind::Body].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 

@@ -37,11 +37,7 @@ pub(crate) struct Trailer {
 
 impl Trailer {
     /// The bytes of the trailer of a file whose directory starts at `payload_end`.
-    pub fn encode(
-        header: &[u8; HEADER_LEN],
-        payload_end: u64,
-        directory: &[u8],
-    ) -> Result<Vec<u8>, FileError> {
+    pub fn encode(header: &[u8; HEADER_LEN], payload_end: u64, directory: &[u8]) -> Result<Vec<u8>, FileError> {
         let directory_length = directory.len() as u64;
         let file_length = payload_end
             .checked_add(directory_length)
@@ -89,10 +85,7 @@ impl Trailer {
             return Err(FileError::Checksum(Part::Trailer));
         }
         if self.file_length != length {
-            return Err(FileError::Length {
-                found: length,
-                written: self.file_length,
-            });
+            return Err(FileError::Length { found: length, written: self.file_length });
         }
         let end = self
             .directory_offset

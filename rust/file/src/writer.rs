@@ -55,11 +55,7 @@ impl<W: Write> Writer<W> {
         if let Some(Name { key, marshalled }) = overlay.name {
             self.keys.insert(key.into());
             let (key, marshalled) = (key.into(), marshalled.into());
-            self.names.push(NamedEntry {
-                entry,
-                key,
-                marshalled,
-            });
+            self.names.push(NamedEntry { entry, key, marshalled });
         }
         Ok(entry)
     }
@@ -67,14 +63,9 @@ impl<W: Write> Writer<W> {
     /// Writes directory and trailer. `identity` says which interpreter the payloads are for.
     pub fn finish(mut self, identity: &str, file_flags: u32) -> Result<W, FileError> {
         self.check_needs()?;
-        let directory = Contents {
-            identity,
-            flags: file_flags,
-            entries: self.entries,
-            needs: &self.needs,
-            names: self.names,
-        }
-        .encode()?;
+        let directory =
+            Contents { identity, flags: file_flags, entries: self.entries, needs: &self.needs, names: self.names }
+                .encode()?;
         self.out.write_all(&directory)?;
         let trailer = Trailer::encode(&self.header, self.position, &directory)?;
         self.out.write_all(&trailer)?;
@@ -82,13 +73,7 @@ impl<W: Write> Writer<W> {
         Ok(self.out)
     }
 
-    fn entry(
-        &mut self,
-        kind: u8,
-        payload: &[u8],
-        needs: &[u32],
-        flags: u32,
-    ) -> Result<u32, FileError> {
+    fn entry(&mut self, kind: u8, payload: &[u8], needs: &[u32], flags: u32) -> Result<u32, FileError> {
         let number = small(self.entries.len(), "entries")?;
         let length = payload.len() as u64;
         self.entries.push(EntryRecord {
@@ -103,10 +88,7 @@ impl<W: Write> Writer<W> {
         });
         self.needs.extend_from_slice(needs);
         self.out.write_all(payload)?;
-        self.position = self
-            .position
-            .checked_add(length)
-            .ok_or(FileError::TooLarge("file"))?;
+        self.position = self.position.checked_add(length).ok_or(FileError::TooLarge("file"))?;
         Ok(number)
     }
 
@@ -116,10 +98,7 @@ impl<W: Write> Writer<W> {
             let needs = self.needs.iter().skip(entry.needs_start as usize);
             for &need in needs.take(entry.needs_count as usize) {
                 if need == 0 || need as usize >= self.entries.len() {
-                    return Err(FileError::BadNeed {
-                        entry: number,
-                        needs: need,
-                    });
+                    return Err(FileError::BadNeed { entry: number, needs: need });
                 }
             }
         }

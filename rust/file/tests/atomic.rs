@@ -21,10 +21,7 @@ fn the_bytes_are_there_with_the_mode_and_no_temporary_file_stays() {
     let path = folder.path().join("file");
     write_atomic(&path, b"bytes", 0o600).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"bytes");
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(files(folder.path()), [path]);
 }
 

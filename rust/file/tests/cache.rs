@@ -26,10 +26,7 @@ fn a_file_is_opened_once() {
     let cache = cache(4);
     for size in [40, 40_000] {
         let path = file(&folder, "file", &sample_of(size));
-        assert!(Arc::ptr_eq(
-            &cache.open(&path).unwrap(),
-            &cache.open(&path).unwrap()
-        ));
+        assert!(Arc::ptr_eq(&cache.open(&path).unwrap(), &cache.open(&path).unwrap()));
     }
 }
 
@@ -85,12 +82,7 @@ fn a_file_whose_cached_image_was_cut_off_is_served_again_once_it_is_restored() {
     let bytes = sample_of(40_000);
     let path = file(&folder, "file", &bytes);
     cache.open(&path).unwrap();
-    std::fs::File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(10)
-        .unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(10).unwrap();
     assert!(cache.open(&path).is_err());
     let path = file(&folder, "file", &bytes);
     cache.open(&path).unwrap().verify().unwrap();

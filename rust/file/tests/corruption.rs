@@ -64,14 +64,8 @@ fn a_changed_header_is_refused_with_the_core_and_overlays_still_read() {
         let mut bytes = good.clone();
         bytes[byte] ^= 1;
         let image = read(&bytes).unwrap();
-        assert!(matches!(
-            image.payload(0),
-            Err(FileError::Checksum(Part::Header))
-        ));
-        assert!(matches!(
-            image.verify(),
-            Err(FileError::Checksum(Part::Header))
-        ));
+        assert!(matches!(image.payload(0), Err(FileError::Checksum(Part::Header))));
+        assert!(matches!(image.verify(), Err(FileError::Checksum(Part::Header))));
         assert_eq!(*image.payload(1).unwrap(), expected[1]);
     }
 }

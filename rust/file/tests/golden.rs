@@ -9,9 +9,7 @@ use common::{HEADER, sample};
 use overlay_file::{Image, Writer};
 
 fn check(name: &str, bytes: &[u8]) -> Image {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name]
-        .iter()
-        .collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect();
     if std::env::var_os("OVERLAY_GOLDEN").is_some_and(|wish| wish == "write") {
         common::write(&path, bytes);
     }

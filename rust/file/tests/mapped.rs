@@ -23,9 +23,7 @@ fn open() -> (TempDir, PathBuf, Image) {
 
 fn mappings_of(path: &std::path::Path) -> usize {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines()
-        .filter(|line| line.ends_with(path.to_str().unwrap()))
-        .count()
+    maps.lines().filter(|line| line.ends_with(path.to_str().unwrap())).count()
 }
 
 #[test]
@@ -61,19 +59,11 @@ fn a_file_cut_off_in_place_at_any_page_gives_right_bytes_or_an_error() {
     let whole = sample_of(SIZE).len();
     for length in (0..whole).rev().step_by(1777).chain([0]) {
         let (_folder, path, image) = open();
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(length as u64)
-            .unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(length as u64).unwrap();
         for (payload, good) in payloads(&image).into_iter().zip(&good) {
             match payload {
                 Ok(payload) => assert!(payload == *good),
-                Err(error) => assert!(
-                    matches!(error, FileError::Vanished | FileError::Checksum(_)),
-                    "{error:?}"
-                ),
+                Err(error) => assert!(matches!(error, FileError::Vanished | FileError::Checksum(_)), "{error:?}"),
             }
         }
     }

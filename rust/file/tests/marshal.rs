@@ -13,14 +13,7 @@ fn is_refused(marshalled: &[u8]) -> bool {
 /// A code object with these children, the first eight before the line number.
 fn code(children: [&[u8]; 10]) -> Vec<u8> {
     let (before, after) = children.split_at(8);
-    [
-        b"c",
-        &[7; 20][..],
-        &before.concat(),
-        b"line",
-        &after.concat(),
-    ]
-    .concat()
+    [b"c", &[7; 20][..], &before.concat(), b"line", &after.concat()].concat()
 }
 
 #[test]
@@ -42,10 +35,7 @@ fn equal_leaves_become_one_whether_they_were_one_or_not() {
     let once = b")\x02\xfa\x03a.br\0\0\0\0";
     assert_eq!(of(b")\x02z\x03a.bz\x03a.b"), once);
     assert_eq!(of(once), once);
-    assert_eq!(
-        of(b")\x02s\0\0\0\0s\0\0\0\0"),
-        b")\x02\xf3\0\0\0\0r\0\0\0\0"
-    );
+    assert_eq!(of(b")\x02s\0\0\0\0s\0\0\0\0"), b")\x02\xf3\0\0\0\0r\0\0\0\0");
     let zeros = b")\x02g\0\0\0\0\0\0\0\0g\0\0\0\0\0\0\0\x80";
     assert_eq!(of(zeros), zeros);
 }
@@ -90,18 +80,7 @@ fn a_code_object_is_read_whole() {
     let name = b"\xda\x04name";
     let [bytecode, table] = [b"s\x01\0\0\0B", b"s\x01\0\0\0T"];
     let reference = b"r\0\0\0\0";
-    let flat = code([
-        bytecode,
-        b"\xa9\x01N",
-        b")\0",
-        b")\0",
-        bytecode,
-        name,
-        name,
-        name,
-        table,
-        table,
-    ]);
+    let flat = code([bytecode, b"\xa9\x01N", b")\0", b")\0", bytecode, name, name, name, table, table]);
     let shared = code([
         b"\xf3\x01\0\0\0B",
         b")\x01N",
@@ -175,18 +154,7 @@ fn data_that_marshal_does_not_read_is_refused() {
 #[test]
 fn data_cut_off_anywhere_is_refused() {
     let leaf = b"s\x01\0\0\0B";
-    let whole = code([
-        leaf,
-        b"{N)\x01f\x0110",
-        b":NNN",
-        leaf,
-        leaf,
-        leaf,
-        leaf,
-        leaf,
-        leaf,
-        leaf,
-    ]);
+    let whole = code([leaf, b"{N)\x01f\x0110", b":NNN", leaf, leaf, leaf, leaf, leaf, leaf, leaf]);
     of(&whole);
     assert!((0..whole.len()).all(|length| is_refused(&whole[..length])));
 }

@@ -15,14 +15,7 @@ fn use_up_all_mappings() -> bool {
     // SAFETY: a new mapping that nothing else knows, of address space alone.
     let area = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        libc::mmap(
-            std::ptr::null_mut(),
-            pages * PAGE,
-            libc::PROT_NONE,
-            flags,
-            -1,
-            0,
-        )
+        libc::mmap(std::ptr::null_mut(), pages * PAGE, libc::PROT_NONE, flags, -1, 0)
     };
     assert_ne!(area, libc::MAP_FAILED);
     (0..pages).step_by(2).any(|page| {

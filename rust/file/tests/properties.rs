@@ -67,9 +67,7 @@ fn assert_same(image: &Image, number: u32, overlay: &Written) {
     assert_eq!(entry.flags, overlay.flags);
     assert_eq!(entry.needs.collect::<Vec<_>>(), overlay.needs);
     assert_eq!(*image.payload(number).unwrap(), overlay.payload);
-    let name = entry
-        .name
-        .map(|name| (name.key.to_vec(), name.marshalled.to_vec()));
+    let name = entry.name.map(|name| (name.key.to_vec(), name.marshalled.to_vec()));
     assert_eq!(name, overlay.name);
     if let Some((key, _)) = &overlay.name {
         assert_eq!(image.find(key), Some(number));

@@ -33,10 +33,7 @@ fn the_reader_gives_back_what_the_writer_was_given() {
     assert_eq!((code.kind, code.flags), (Some(Kind::Code), 0xF1A6));
     assert_eq!(code.needs.len(), 2);
     assert_eq!(code.needs.collect::<Vec<_>>(), [2, 3]);
-    let name = Name {
-        key: b"lazy-area",
-        marshalled: b"marshalled lazy area",
-    };
+    let name = Name { key: b"lazy-area", marshalled: b"marshalled lazy area" };
     assert_eq!(code.name, Some(name));
 
     let body = image.entry(3).unwrap();
@@ -96,10 +93,7 @@ fn a_second_overlay_of_the_same_name_is_refused_and_leaves_no_trace() {
 fn a_need_that_leads_to_no_overlay_is_refused() {
     for need in [0, 2, u32::MAX] {
         let mut writer = Writer::new(Vec::new(), HEADER, b"core", &[], 0).unwrap();
-        let overlay = Overlay {
-            needs: &[1, need],
-            ..named(b"key", b"name", b"payload")
-        };
+        let overlay = Overlay { needs: &[1, need], ..named(b"key", b"name", b"payload") };
         writer.overlay(&overlay).unwrap();
         match writer.finish("", 0) {
             Err(FileError::BadNeed { entry: 1, needs }) => assert_eq!(needs, need),

@@ -17,7 +17,8 @@ pub fn imported_elsewhere<'s>(source: &'s str, split: &Split) -> Vec<BTreeSet<&'
     let all = names(&split.imports);
     let elsewhere = |part: Text| {
         let own = names(imports_in(split, part));
-        let words = source[part.start..part.end].split(|character: char| character.is_ascii() && !in_word(character as u8));
+        let words =
+            source[part.start..part.end].split(|character: char| character.is_ascii() && !in_word(character as u8));
         words.filter(|word| all.contains(word) && !own.contains(word)).collect()
     };
     std::iter::once(split.core).chain(split.overlays.iter().map(|overlay| overlay.text)).map(elsewhere).collect()

@@ -32,8 +32,31 @@ impl Drop for SleepForEver {
     }
 }
 
+/// Makes the unwinder ready that is linked into this module (see `build.rs`): the frames here answer the system's, which
+/// unwinds at `pthread_exit`, through our own, which aborts the process unless it has seen a stack before.
+fn ready_to_unwind() {
+    use std::ffi::{c_int, c_void};
+    use std::sync::Once;
+
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int, argument: *mut c_void) -> c_int;
+    }
+
+    extern "C" fn stop(_frame: *mut c_void, _argument: *mut c_void) -> c_int {
+        const URC_END_OF_STACK: c_int = 5;
+        URC_END_OF_STACK
+    }
+
+    static ONCE: Once = Once::new();
+    // SAFETY: the unwinder calls `stop`, which touches nothing, for the frame of this function and no other.
+    ONCE.call_once(|| unsafe { _ = _Unwind_Backtrace(stop, std::ptr::null_mut()) });
+}
+
 /// Runs `call`, which must do nothing but call the interpreter: it may unwind, but not panic.
 fn guarded<T>(call: impl FnOnce() -> T) -> T {
+    if cfg!(not(Py_3_14)) {
+        ready_to_unwind();
+    }
     let guard = SleepForEver;
     let result = call();
     mem::forget(guard);

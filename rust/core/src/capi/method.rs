@@ -17,8 +17,20 @@ static LOADER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// Whether a spec has our loader.
 pub fn is_loader_of(spec: &Bound<'_, PyAny>) -> bool {
-    let loader = spec.getattr(intern!(spec.py(), "loader"));
-    loader.is_ok_and(|loader| LOADER.get(spec.py()).is_some_and(|ours| loader.get_type().is(ours)))
+    spec.getattr(intern!(spec.py(), "loader")).is_ok_and(|loader| is_ours(&loader))
+}
+
+fn is_ours(loader: &Bound<'_, PyAny>) -> bool {
+    LOADER.get(loader.py()).is_some_and(|ours| loader.get_type().is(ours))
+}
+
+/// Makes one of our loaders what it was before: there are libraries that go by the exact class of a loader.
+pub fn make_plain(loader: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = loader.py();
+    match is_ours(loader) {
+        true => loader.setattr(intern!(py, "__class__"), loader.get_type().getattr(intern!(py, "__base__"))?),
+        false => Ok(()),
+    }
 }
 
 /// A method descriptor of `class`, the loader, for `importing::exec_module`.

@@ -2,19 +2,21 @@
 //!
 //! It is the module's own dict with `ob_type` set to a subclass of the same layout, so that the interpreter's global
 //! reads, which take a short cut for exact dicts only, come to `subscript` below; then `ob_type` goes back. What asks
-//! for one key loads that name; what asks for all of them (iteration, `keys`, a copy) loads all. Names read by
-//! class bodies go past every hook and are loaded with the code that contains them (see `load`).
+//! for one key loads that name; what asks for all values (`keys`, a copy) loads all; what asks for all names (iteration)
+//! gets them without a load. Names read by class bodies go past every hook and are loaded with the code that contains them (see `load`).
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::types;
+use crate::names::lazy_attribute;
 use crate::state::{self, State};
 use crate::{errors, load};
 
@@ -99,9 +101,25 @@ fn touch_with(state: &std::sync::Arc<State>, dict: &Bound<'_, PyDict>, key: &Bou
 /// Loads all that is pending.
 fn settle(dict: &Bound<'_, PyDict>) -> PyResult<()> {
     match state::of_dict(dict.as_ptr()) {
-        Some(state) => load::load_pending(dict, &state),
+        Some(state) => load::load_pending(dict, &state, state.pending_in_view()),
         None => Ok(()),
     }
+}
+
+/// The keys of the dict and the names that are pending. Loads nothing: whoever prints a traceback may ask for them.
+pub fn names<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyList>> {
+    let py = dict.py();
+    // SAFETY: PyDict_Keys takes any dict past the methods of its type; the result is a new list or null.
+    let names = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDict_Keys(dict.as_ptr()))?.cast_into::<PyList>()? };
+    let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(names) };
+    for entry in state.pending_in_view() {
+        if let Some(attribute) = lazy_attribute(&load::name_of(&state, py, entry)?) {
+            if !dict_contains(dict, &attribute)? {
+                names.append(attribute)?;
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Fails with the Python exception that is set when `value` says that there is one.
@@ -143,11 +161,19 @@ fn missing(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<*mut ff
             if let Some(value) = dict.get_item(key)? {
                 return Ok(value.into_ptr());
             }
+        } else if evaluates(key) {
+            load::load_ahead(dict, &state, state.pending_in_view())?;
         } else if state.count_slow_read() {
-            load::load_mentioned(dict, &state)?;
+            load::load_ahead(dict, &state, state.pending_mentions())?;
         }
     }
     Err(PyKeyError::new_err((key.clone().unbind(),)))
+}
+
+/// Whether code that reads this builtin is about to run a text, which reads globals past every hook.
+fn evaluates(key: &Bound<'_, PyAny>) -> bool {
+    let py = key.py();
+    key.is(intern!(py, "eval")) || key.is(intern!(py, "exec"))
 }
 
 unsafe extern "C" fn ass_subscript(
@@ -167,14 +193,25 @@ unsafe extern "C" fn ass_subscript(
     }
 }
 
-/// Counts the pending names and loads none: whoever prints a traceback asks whether the namespace is empty.
 unsafe extern "C" fn length(op: *mut ffi::PyObject) -> ffi::Py_ssize_t {
     // SAFETY: see `with_dict`.
-    unsafe { with_dict(op, -1, |_| Ok(ffi::PyDict_Size(op) + pending_count(op))) }
+    unsafe { with_dict(op, -1, |dict| Ok(ffi::Py_ssize_t::try_from(names(dict)?.len())?)) }
 }
 
-fn pending_count(dict: *mut ffi::PyObject) -> ffi::Py_ssize_t {
-    state::of_dict(dict).map_or(0, |state| state.pending().len() as ffi::Py_ssize_t)
+unsafe extern "C" fn iter(op: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: see `with_dict`.
+    unsafe { with_dict(op, ptr::null_mut(), |dict| Ok(names(dict)?.try_iter()?.into_ptr())) }
+}
+
+unsafe extern "C" fn reversed(op: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: METH_NOARGS; see `with_dict`.
+    unsafe {
+        with_dict(op, ptr::null_mut(), |dict| {
+            let names = names(dict)?;
+            names.reverse()?;
+            Ok(names.try_iter()?.into_ptr())
+        })
+    }
 }
 
 unsafe extern "C" fn contains(op: *mut ffi::PyObject, key: *mut ffi::PyObject) -> c_int {
@@ -207,7 +244,6 @@ macro_rules! settled {
         }
     };
 }
-settled!(iter, ffi::PyDict_Type.tp_iter);
 settled!(repr, ffi::PyDict_Type.tp_repr);
 settled!(richcompare, ffi::PyDict_Type.tp_richcompare, other: *mut ffi::PyObject, operator: c_int);
 
@@ -290,7 +326,6 @@ whole!(items, "items");
 whole!(copy, "copy");
 whole!(clear, "clear");
 whole!(popitem, "popitem");
-whole!(reversed, "__reversed__");
 
 /// Copies and pickles are those of a dict.
 unsafe extern "C" fn reduce_ex(op: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {

@@ -11,11 +11,11 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::PyType;
 
-use super::{call, method, types};
+use super::{call, method, pending_dict, types};
+use crate::load;
 use crate::state::{self, IMPORTS_NAMESAKE, State};
-use crate::{load, names};
 
 #[cfg(Py_3_15)]
 unsafe extern "C" {
@@ -188,7 +188,7 @@ fn before_binding(
     let Some(state) = state::of_module(module) else { return Ok(Binding::ToDo) };
     let dict = module.dict();
     if takes_over(name, value) {
-        load::load_pending(&dict, &state)?;
+        load::load_pending(&dict, &state, state.pending())?;
         return Ok(Binding::ToDo);
     }
     let Some(entry) = state.pending_entry(name) else { return Ok(Binding::ToDo) };
@@ -231,15 +231,5 @@ fn dir_of<'py>(module: &Bound<'py, PyModule>) -> PyResult<Bound<'py, PyAny>> {
     if let Some(own) = dict.get_item(intern!(py, "__dir__"))? {
         return call::function(&own, ());
     }
-    // SAFETY: PyDict_Keys takes any dict past the methods of its type; the result is a new list or null.
-    let keys = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDict_Keys(dict.as_ptr()))?.cast_into::<PyList>()? };
-    let Some(state) = state::of_module(module) else { return Ok(keys.into_any()) };
-    for entry in state.pending() {
-        if let Some(attribute) = names::lazy_attribute(&load::name_of(&state, py, entry)?) {
-            if dict.get_item(&attribute)?.is_none() {
-                keys.append(attribute)?;
-            }
-        }
-    }
-    Ok(keys.into_any())
+    Ok(pending_dict::names(&dict)?.into_any())
 }

@@ -27,12 +27,8 @@ impl Directory {
             if entry.offset != offset || entry.needs_start != needs {
                 return Err(FileError::Bounds("payload"));
             }
-            offset = offset
-                .checked_add(entry.length)
-                .ok_or(FileError::Bounds("payload"))?;
-            needs = needs
-                .checked_add(entry.needs_count)
-                .ok_or(FileError::Bounds("needs"))?;
+            offset = offset.checked_add(entry.length).ok_or(FileError::Bounds("payload"))?;
+            needs = needs.checked_add(entry.needs_count).ok_or(FileError::Bounds("needs"))?;
             named += self.check_name_of(number, &entry)?;
         }
         if offset != payload_end || table.is_empty() {

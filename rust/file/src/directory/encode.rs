@@ -74,8 +74,5 @@ impl Contents<'_> {
 
 /// A count or length as the directory stores it. The largest `u32` is kept for "none".
 pub(crate) fn small(value: usize, what: &'static str) -> Result<u32, FileError> {
-    u32::try_from(value)
-        .ok()
-        .filter(|value| *value < u32::MAX)
-        .ok_or(FileError::TooLarge(what))
+    u32::try_from(value).ok().filter(|value| *value < u32::MAX).ok_or(FileError::TooLarge(what))
 }

@@ -72,20 +72,14 @@ pub(crate) struct Directory {
 impl Directory {
     /// Reads and checks the directory that `trailer` leads to, with one read.
     pub fn read(source: &dyn Source, trailer: &Trailer) -> Result<Directory, FileError> {
-        let length = usize::try_from(trailer.directory_length)
-            .map_err(|_| FileError::Bounds("directory"))?;
+        let length = usize::try_from(trailer.directory_length).map_err(|_| FileError::Bounds("directory"))?;
         let bytes = source.read_at(trailer.directory_offset, length)?;
         if checksum(&bytes) != trailer.directory_checksum {
             return Err(FileError::Checksum(Part::Directory));
         }
         let head = Head::decode(&bytes).ok_or(FileError::Bounds("directory"))?;
-        let sections =
-            Sections::locate(&head, bytes.len()).ok_or(FileError::Bounds("directory"))?;
-        let directory = Directory {
-            bytes: bytes.into_owned().into_boxed_slice(),
-            head,
-            sections,
-        };
+        let sections = Sections::locate(&head, bytes.len()).ok_or(FileError::Bounds("directory"))?;
+        let directory = Directory { bytes: bytes.into_owned().into_boxed_slice(), head, sections };
         directory.check(trailer.directory_offset)?;
         Ok(directory)
     }
@@ -115,9 +109,7 @@ impl Directory {
             length: entry.length,
             checksum: entry.checksum,
             kind: Kind::from_byte(entry.kind),
-            name: self
-                .name_record(entry.name)
-                .and_then(|name| self.name(&name)),
+            name: self.name_record(entry.name).and_then(|name| self.name(&name)),
             needs: self.needs(&entry)?,
             flags: entry.flags,
         })

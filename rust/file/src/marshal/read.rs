@@ -177,13 +177,7 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, kind: u8, data: &'a [u8]) -> Option<u32> {
         let node = u32::try_from(self.nodes.len()).ok()?;
-        self.nodes.push(Node {
-            kind,
-            data,
-            children: Vec::new(),
-            line: &[],
-            interned: false,
-        });
+        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false });
         Some(node)
     }
 

@@ -15,13 +15,7 @@ pub const ENTRY_LEN: usize = 41;
 pub const NAME_LEN: usize = 24;
 
 pub fn named<'a>(key: &'a [u8], marshalled: &'a [u8], payload: &'a [u8]) -> Overlay<'a> {
-    Overlay {
-        kind: Kind::Code,
-        name: Some(Name { key, marshalled }),
-        payload,
-        needs: &[],
-        flags: 0,
-    }
+    Overlay { kind: Kind::Code, name: Some(Name { key, marshalled }), payload, needs: &[], flags: 0 }
 }
 
 /// A core and three overlays, one of each kind, that need each other; `size` bytes of payload in
@@ -29,31 +23,12 @@ pub fn named<'a>(key: &'a [u8], marshalled: &'a [u8], payload: &'a [u8]) -> Over
 pub fn sample_of(size: usize) -> Vec<u8> {
     let payload = |start: usize| -> Vec<u8> { (start..start + size).map(|n| n as u8).collect() };
     let mut writer = Writer::new(Vec::new(), HEADER, &payload(1), &[2], 7).unwrap();
-    let code = Overlay {
-        needs: &[2, 3],
-        flags: 0xF1A6,
-        ..named(b"lazy-area", b"marshalled lazy area", &[])
-    };
+    let code = Overlay { needs: &[2, 3], flags: 0xF1A6, ..named(b"lazy-area", b"marshalled lazy area", &[]) };
     let constant = named(b"answer", b"marshalled answer", &[]);
-    let body = Overlay {
-        kind: Kind::Body,
-        name: None,
-        needs: &[1],
-        ..constant
-    };
-    for (number, overlay) in (1..).zip([
-        code,
-        Overlay {
-            kind: Kind::Constant,
-            ..constant
-        },
-        body,
-    ]) {
+    let body = Overlay { kind: Kind::Body, name: None, needs: &[1], ..constant };
+    for (number, overlay) in (1..).zip([code, Overlay { kind: Kind::Constant, ..constant }, body]) {
         let payload = payload(number * 50);
-        let written = writer.overlay(&Overlay {
-            payload: &payload,
-            ..overlay
-        });
+        let written = writer.overlay(&Overlay { payload: &payload, ..overlay });
         assert_eq!(written.unwrap() as usize, number);
     }
     writer.finish("cpython-313", 2).unwrap()
@@ -68,9 +43,7 @@ pub fn read(bytes: &[u8]) -> Result<Image, FileError> {
 }
 
 pub fn payloads(image: &Image) -> Vec<Result<Vec<u8>, FileError>> {
-    (0..image.len())
-        .map(|number| image.payload(number).map(Cow::into_owned))
-        .collect()
+    (0..image.len()).map(|number| image.payload(number).map(Cow::into_owned)).collect()
 }
 
 /// Every payload of a good file.

@@ -63,7 +63,8 @@ fn super_counts_where_the_module_itself_uses_it() {
 
 #[test]
 fn each_part_is_told_what_it_uses_of_the_imports_of_the_others() {
-    let source = "import a, b\na.x, c.y, d\n# overlay: x\nimport c\nb.x, c.y, \"e'\u{e4}\"\n# overlay: y\nc.d, aa.b, a1\n";
+    let source =
+        "import a, b\na.x, c.y, d\n# overlay: x\nimport c\nb.x, c.y, \"e'\u{e4}\"\n# overlay: y\nc.d, aa.b, a1\n";
     let elsewhere = imported_elsewhere(source, &parts(source));
     let elsewhere: Vec<Vec<&str>> = elsewhere.into_iter().map(Vec::from_iter).collect();
     assert_eq!(elsewhere, [vec!["c"], vec!["b"], vec!["b", "c"]]);
