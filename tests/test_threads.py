@@ -1,6 +1,5 @@
 """Overlays under threads, forks, the garbage collector and the end of the interpreter: right, and never a crash."""
 
-import gc
 import os
 import sys
 import threading
@@ -8,7 +7,6 @@ import types
 
 import pytest
 
-import overlay_import
 from helpers import dedent
 
 COUNTED = """
@@ -511,15 +509,20 @@ def test_two_thousand_imports_leave_nothing_behind(project):
 
 
 def test_dead_modules_do_not_keep_the_hook_installed(project):
-    module = project.module("m", "def read(): return x\n# overlay: lazy, x\nx = 1\n# overlay: lazy, y\ny = 2\n")
-    vars(module)
-    assert hasattr(types.ModuleType, "load_overlay")
-    overlay_import.install(lazy="declared").uninstall()
-    assert hasattr(types.ModuleType, "load_overlay")
-    del module, sys.modules["m"]
-    gc.collect()
-    overlay_import.install(lazy="declared").uninstall()
-    assert not hasattr(types.ModuleType, "load_overlay")
+    project.write("m", "def read(): return x\n# overlay: lazy, x\nx = 1\n# overlay: lazy, y\ny = 2\n")
+    project.run(
+        """
+        import gc, sys, types
+        import m
+        vars(m)
+        overlay_import.install(lazy="declared").uninstall()
+        assert hasattr(types.ModuleType, "load_overlay")
+        del m, sys.modules["m"]
+        gc.collect()
+        overlay_import.install(lazy="declared").uninstall()
+        assert not hasattr(types.ModuleType, "load_overlay")
+        """
+    )
 
 
 def test_pending_types_cannot_be_changed_or_subclassed(project):
