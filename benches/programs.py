@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "benches"
-PACKAGES = ("networkx", "rich", "sqlalchemy")
+PACKAGES = ("networkx", "rich", "sqlalchemy", "sympy")
 
 # What runs, as `python ARGS`.
 LEDGER = [str(HERE / "example" / "tool.py")]

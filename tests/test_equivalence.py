@@ -1,5 +1,6 @@
 """A module whose names are lazy, used in whatever order and by whatever way, is the module of a plain import."""
 
+import contextlib
 import importlib
 import itertools
 import math
@@ -187,28 +188,35 @@ def observed(module, uses):
 
 
 @pytest.fixture(scope="module")
-def imports(tmp_path_factory):
-    """Imports a source under a new name, plainly or with overlays."""
+def twice(tmp_path_factory):
+    """Imports a source plainly and with overlays, as two modules that live as long as the `with` block."""
     folder = tmp_path_factory.mktemp("equivalence")
-    sys.path.insert(0, str(folder))
 
-    def make(source, served):
+    @contextlib.contextmanager
+    def importing(source):
         # One length: names stand in messages.
-        name = f"generated{next(counter):06}"
-        (folder / f"{name}.py").write_text(source)
+        plain, served = (f"generated{next(counter):06}" for _ in range(2))
+        for name in (plain, served):
+            (folder / f"{name}.py").write_text(source)
         importlib.invalidate_caches()
-        if not served:
-            return importlib.import_module(name)
-        with overlay_import.install(lazy="declared", include=[name]):
-            return importlib.import_module(name)
+        try:
+            yield importlib.import_module(plain), import_served(served)
+        finally:
+            # At once: hypothesis looks for constants in what is imported, and keeps it.
+            del sys.modules[plain], sys.modules[served]
 
-    yield make
+    sys.path.insert(0, str(folder))
+    yield importing
     sys.path.remove(str(folder))
-    for name in [name for name in sys.modules if name.startswith("generated")]:
-        del sys.modules[name]
 
 
-def normal(text, *modules):
+def import_served(name):
+    with overlay_import.install(lazy="declared", include=[name]):
+        return importlib.import_module(name)
+
+
+def normal(seen, *modules):
+    text = repr(seen)
     for module in modules:
         text = text.replace(module.__name__, "module")
     return text
@@ -216,34 +224,30 @@ def normal(text, *modules):
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(modules(), st.integers(0, 2**32))
-def test_lazy_names_are_what_they_are_in_a_plain_import(imports, generated, seed):
+def test_lazy_names_are_what_they_are_in_a_plain_import(twice, generated, seed):
     source, names = generated
     random_ = random.Random(seed)
     order = random_.sample(names, len(names))
     uses = [(random_.choice([*WAYS]), name, names.index(name)) for name in order]
-    plain, served = imports(source, served=False), imports(source, served=True)
-    assert overlay_import.status(served).pending == {("lazy", name) for name in names}
-    expected, found = observed(plain, uses), observed(served, uses)
-    assert normal(repr(found), plain, served) == normal(repr(expected), plain, served), (source, uses)
-    assert type(served) is type(plain)
-    assert type(vars(served)) is dict
-    # From CPython 3.14 on each part keeps a set of its own of the annotations it has reached.
-    keys = {re.sub(r"^(__conditional_annotations)_\d+__", r"\1__", key) for key in vars(served)}
-    assert keys - {"__overlays__"} == set(vars(plain))
+    with twice(source) as (plain, served):
+        assert overlay_import.status(served).pending == {("lazy", name) for name in names}
+        expected, found = observed(plain, uses), observed(served, uses)
+        assert normal(found, plain, served) == normal(expected, plain, served), (source, uses)
+        assert type(served) is type(plain)
+        assert type(vars(served)) is dict
+        # From CPython 3.14 on each part keeps a set of its own of the annotations it has reached.
+        keys = {re.sub(r"^(__conditional_annotations)_\d+__", r"\1__", key) for key in vars(served)}
+        assert keys - {"__overlays__"} == set(vars(plain))
 
 
-def test_every_form_and_every_way_work_alone(imports):
-    for form in FORMS:
-        source = (
-            CORE.format(reads="lambda: n0, lambda: n1") + "\n# overlay: lazy, n0\nn0 = 'first'\n# overlay: lazy, n1\n"
-        )
-        source += form.format(me="n1", a="n0", b="n0", later="n1", index=1) + "\n"
-        plain = imports(source, served=False)
-        for way in WAYS:
-            served = imports(source, served=True)
-            found = observed(served, [(way, "n1", 1)])
-            expected = observed(plain, [(way, "n1", 1)])
-            assert normal(repr(found), plain, served) == normal(repr(expected), plain, served), (form, way)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_reached_by_every_way(twice, form):
+    source = CORE.format(reads="lambda: n0, lambda: n1") + "\n# overlay: lazy, n0\nn0 = 'first'\n# overlay: lazy, n1\n"
+    source += form.format(me="n1", a="n0", b="n0", later="n1", index=1) + "\n"
+    for way in WAYS:
+        with twice(source) as (plain, served):
+            expected, found = observed(plain, [(way, "n1", 1)]), observed(served, [(way, "n1", 1)])
+            assert normal(found, plain, served) == normal(expected, plain, served), way
 
 
 def test_the_description_of_values_tells_them_apart():

@@ -13,13 +13,19 @@ use crate::parts::{Split, Text};
 /// For each part, the core first: the names that it mentions, which other parts import and it does not.
 #[must_use]
 pub fn imported_elsewhere<'s>(source: &'s str, split: &Split) -> Vec<BTreeSet<&'s str>> {
-    let names = |imports: &[Range<usize>]| imports.iter().map(|name| &source[name.clone()]).collect::<HashSet<_>>();
+    let names = |imports: &[Range<usize>]| -> HashSet<&[u8]> {
+        imports.iter().map(|name| &source.as_bytes()[name.clone()]).collect()
+    };
     let all = names(&split.imports);
+    // Most words are passed over for their first byte.
+    let mut starts_name = [false; 256];
+    all.iter().for_each(|name| starts_name[usize::from(name[0])] = true);
     let elsewhere = |part: Text| {
         let own = names(imports_in(split, part));
-        let words =
-            source[part.start..part.end].split(|character: char| character.is_ascii() && !in_word(character as u8));
-        words.filter(|word| all.contains(word) && !own.contains(word)).collect()
+        let words = source.as_bytes()[part.start..part.end].split(|&byte| !in_word(byte));
+        let is_name = |word: &&[u8]| word.first().is_some_and(|&first| starts_name[usize::from(first)]);
+        let foreign = words.filter(is_name).filter(|word| all.contains(word) && !own.contains(word));
+        foreign.filter_map(|word| std::str::from_utf8(word).ok()).collect()
     };
     std::iter::once(split.core).chain(split.overlays.iter().map(|overlay| overlay.text)).map(elsewhere).collect()
 }
