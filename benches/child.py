@@ -81,8 +81,11 @@ def load(side, folder, name, what):
     return statistics.median(seconds)
 
 
-def read(side, folder, name, what, times=1_000_000):
-    """Reads `value` of the module, which is lazy at first, or a builtin within it; seconds for one read."""
+def read(side, folder, name, what, times=40_000):
+    """Reads `value` of the module, which is lazy at first, or a builtin within it; seconds for one read.
+
+    So few times that what is pending stays so: after 250,000 slow reads it would be loaded.
+    """
     sys.path.insert(0, folder)
     module = __import__(name)
     assert module.value == 1  # loaded

@@ -12,7 +12,7 @@ from pathlib import Path
 import programs
 from paired import environment, run_pairs, seconds_it_prints, seconds_of_process, spread
 
-RUNS = 7
+RUNS = 5
 OVERLAYS = ["-m", "overlay_import", "run"]
 
 EXAMPLE = """

@@ -42,8 +42,8 @@ pub struct Imports {
     pub names: Vec<Range<usize>>,
     /// The column of the `def` or `class` that the line stands in: what is imported there is not the module's.
     definition: Option<usize>,
-    /// The line starts that definition: its head is the module's.
-    is_head: bool,
+    /// The next word but for keywords is the name of that definition: still the module's.
+    awaits_name: bool,
 }
 
 impl Imports {
@@ -51,16 +51,18 @@ impl Imports {
     pub fn logical_line(&mut self, word: &[u8], column: usize) {
         let is_outside = self.definition.is_none_or(|outer| column <= outer);
         if is_outside {
-            self.definition = matches!(word, b"def" | b"class" | b"async").then_some(column);
+            self.definition = is_definition(word).then_some(column);
         }
-        self.is_head = is_outside && self.definition.is_some();
+        self.awaits_name = is_outside && self.definition.is_some();
     }
 
     /// Notes a word on that line.
     pub fn word(&mut self, source: &[u8], word: Token) {
-        if source[word.start..word.end] == *b"super" && (self.is_head || self.definition.is_none()) {
+        let text = &source[word.start..word.end];
+        if text == b"super" && (self.awaits_name || self.definition.is_none()) {
             self.names.push(word.start..word.end);
         }
+        self.awaits_name &= is_definition(text);
     }
 
     /// Notes a statement on that line.
@@ -95,4 +97,8 @@ impl Imports {
         self.names.extend(bound);
         Ok(())
     }
+}
+
+fn is_definition(word: &[u8]) -> bool {
+    matches!(word, b"def" | b"class" | b"async")
 }

@@ -57,7 +57,8 @@ fn definitions_import_for_themselves() {
 #[test]
 fn super_counts_where_the_module_itself_uses_it() {
     assert_eq!(imports("super = object\nclass A:\n    def f(self): super().f()"), ["super"]);
-    assert_eq!(imports("class super: pass"), ["super"]);
+    assert_eq!(imports("class super: pass\nasync def super(): pass"), ["super", "super"]);
+    assert!(imports("def f(super): super()").is_empty());
     assert!(imports("class A:\n    def f(self): super().f()").is_empty());
 }
 
