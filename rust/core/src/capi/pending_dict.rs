@@ -3,7 +3,8 @@
 //! It is the module's own dict with `ob_type` set to a subclass of the same layout, so that the interpreter's global
 //! reads, which take a short cut for exact dicts only, come to `subscript` below; then `ob_type` goes back. What asks
 //! for one key loads that name; what asks for all values (`keys`, a copy) loads all; what asks for all names (iteration)
-//! gets them without a load. Names read by class bodies go past every hook and are loaded with the code that contains them (see `load`).
+//! gets them without a load. Names read by class bodies go past every hook and are loaded with the code that contains
+//! them (see `load`).
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
