@@ -81,10 +81,10 @@ def load(side, folder, name, what):
     return statistics.median(seconds)
 
 
-def read(side, folder, name, what, times=40_000):
+def read(side, folder, name, what, times=15_000):
     """Reads `value` of the module, which is lazy at first, or a builtin within it; seconds for one read.
 
-    So few times that what is pending stays so: after 250,000 slow reads it would be loaded.
+    So few times that what is pending stays so: after 100,000 slow reads it would be loaded.
     """
     sys.path.insert(0, folder)
     module = __import__(name)

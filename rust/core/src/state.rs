@@ -244,7 +244,7 @@ impl State {
 }
 
 /// Slow reads of a module after which what its code mentions is loaded, so that they become fast: about 25 ms of them.
-const SLOW_READS: u32 = 250_000;
+const SLOW_READS: u32 = 100_000;
 
 pub fn is_lazy(image: &Image, entry: u32) -> bool {
     image.entry(entry).is_some_and(|entry| entry.flags & LAZY != 0)
