@@ -52,7 +52,7 @@ def compile_and_cache(loader: "OverlayLoader", cache_path: str) -> "tuple[CodeTy
     except OSError:
         stats = None
     source = loader.get_data(path)
-    caches = stats is not None and not sys.dont_write_bytecode
+    caches = stats is not None and not sys.dont_write_bytecode and _takes_files(os.path.dirname(cache_path))
     parts = compile_parts(source, path, loader.name, lambda: _fresh_stock_code(loader, stats, cache_path))
     # As CPython, which caches modules but no scripts.
     if len(parts) == 1 and (not caches or loader.name == "__main__"):
@@ -155,6 +155,14 @@ def _stock_cache_path(cache_path: str) -> str:
     """CPython's own cache file stands beside ours, with the tag of its optimization level alone, or none."""
     stem, _, level = cache_path.rpartition(".opt-overlay")
     return stem + (level if level == ".pyc" else f".opt-{level}")
+
+
+def _takes_files(folder: str) -> bool:
+    """Whether a file may be written there. Where not, as in the system's Python, it would be built at each import."""
+    if os.access(folder, os.W_OK) or not os.path.exists(folder):
+        return True
+    _verbose_message("overlay cache in {!r} not written: no permission", folder)
+    return False
 
 
 def _write(loader: "OverlayLoader", cache_path: str, file: bytes, mode: int) -> None:

@@ -73,6 +73,13 @@ def test_a_pycache_that_cannot_be_written_stays_empty(anyones, as_nobody):
     assert list(cache.parent.iterdir()) == []
 
 
+def test_no_file_is_built_for_a_pycache_that_cannot_be_written(project, monkeypatch):
+    cache_of(project.write("plain", "x = 1")).parent.mkdir()
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)
+    monkeypatch.delattr("overlay_import._compiler.build")
+    assert project.again("plain").x == 1
+
+
 def test_a_pycache_that_cannot_be_entered_is_none(anyones, as_nobody):
     cache = cache_of(anyones.write("m", SOURCE))
     anyones.run(RUN)
