@@ -159,7 +159,9 @@ def _stock_cache_path(cache_path: str) -> str:
 
 def _takes_files(folder: str) -> bool:
     """Whether a file may be written there. Where not, as in the system's Python, it would be built at each import."""
-    if os.access(folder, os.W_OK) or not os.path.exists(folder):
+    while folder and not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    if os.access(folder or os.curdir, os.W_OK):
         return True
     _verbose_message("overlay cache in {!r} not written: no permission", folder)
     return False

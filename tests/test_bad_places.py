@@ -73,8 +73,11 @@ def test_a_pycache_that_cannot_be_written_stays_empty(anyones, as_nobody):
     assert list(cache.parent.iterdir()) == []
 
 
-def test_no_file_is_built_for_a_pycache_that_cannot_be_written(project, monkeypatch):
-    cache_of(project.write("plain", "x = 1")).parent.mkdir()
+@pytest.mark.parametrize("exists", [True, False], ids=["there", "to be made"])
+def test_no_file_is_built_for_a_pycache_that_cannot_be_written(project, monkeypatch, exists):
+    cache = cache_of(project.write("plain", "x = 1"))
+    if exists:
+        cache.parent.mkdir()
     monkeypatch.setattr(os, "access", lambda folder, mode: False)
     monkeypatch.delattr("overlay_import._compiler.build")
     assert project.again("plain").x == 1
