@@ -8,6 +8,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
@@ -88,7 +89,7 @@ fn touch(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Loads what is pending under `key`; whether anything was.
-fn touch_with(state: &std::sync::Arc<State>, dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn touch_with(state: &Arc<State>, dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = dict.py();
     let Some(entry) = state.pending_entry(key) else { return Ok(false) };
     match load::load(dict, state, entry, false) {
@@ -237,9 +238,7 @@ macro_rules! settled {
             unsafe {
                 with_dict(op, ptr::null_mut(), |dict| {
                     settle(dict)?;
-                    #[allow(unused_unsafe)]
-                    let slot = $slot;
-                    checked(dict.py(), slot.map_or(ptr::null_mut(), |slot| slot(op $(, $arg)*)), ptr::null_mut())
+                    checked(dict.py(), $slot.map_or(ptr::null_mut(), |slot| slot(op $(, $arg)*)), ptr::null_mut())
                 })
             }
         }
