@@ -69,6 +69,11 @@ impl Image {
         self.directory.len()
     }
 
+    /// Whether any overlay has a name: others are function bodies.
+    pub fn has_names(&self) -> bool {
+        self.directory.has_names()
+    }
+
     pub fn entry(&self, number: u32) -> Option<Entry<'_>> {
         self.directory.entry(number)
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::LazyLock;
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 use crate::FileError;
 use crate::source::{Source, within, zeroed};
@@ -43,6 +43,9 @@ impl Source for Mapped {
         let start = within(self, offset, len)?;
         let mut bytes = zeroed(len)?;
         copy_out(self.0.as_ptr().wrapping_add(start), &mut bytes)?;
+        // The kernel has mapped the pages around as well, which would count as the process's own.
+        // SAFETY: a private mapping that nobody writes to: what is read again comes from the file again.
+        let _ = unsafe { self.0.unchecked_advise(UncheckedAdvice::DontNeed) };
         Ok(Cow::Owned(bytes))
     }
 }

@@ -97,6 +97,11 @@ impl Directory {
         self.head.entry_count
     }
 
+    /// Whether any overlay has a name.
+    pub fn has_names(&self) -> bool {
+        self.head.name_count > 0
+    }
+
     pub fn has_overlays(&self) -> bool {
         self.len() > 1
     }

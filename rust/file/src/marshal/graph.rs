@@ -4,6 +4,11 @@
 /// qualified name. Line table and exception table come after it.
 pub(super) const CODE_CHILDREN_BEFORE_LINE: usize = 8;
 pub(super) const CODE_CHILDREN: usize = CODE_CHILDREN_BEFORE_LINE + 2;
+/// Where a code object has its constants and its names, among its children.
+pub(super) const CODE_CONSTS: usize = 1;
+pub(super) const CODE_FILENAME: usize = 5;
+pub(super) const CODE_NAME: usize = 6;
+pub(super) const CODE_QUALNAME: usize = 7;
 
 /// One object. Every string has the type `u` here, whatever its form in the stream.
 pub(super) struct Node<'a> {
@@ -21,6 +26,15 @@ pub(super) struct Node<'a> {
 /// All objects; the first holds the others. A string, a number or a bytes object is there once.
 pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
+}
+
+impl<'a> Graph<'a> {
+    /// Adds an object without children.
+    pub fn push(&mut self, kind: u8, data: &'a [u8]) -> u32 {
+        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false });
+        // A stream is too short for this many objects: each is a byte of it at least.
+        self.nodes.len() as u32 - 1
+    }
 }
 
 /// NULL, None, False, True, StopIteration, Ellipsis: written anew each time, never numbered.

@@ -14,17 +14,19 @@
 //!   put in the order of their marshal data without flags (`frozensets`); a set of numbers alone
 //!   keeps the order that it has.
 //!
-//! `marshal.loads` makes an equal object of it.
+//! `marshal.loads` makes an equal object of it. `hollow` takes function bodies out on the way.
 //!
 //! Source: `Python/marshal.c` of CPython 3.11 to 3.15 (versions 4 to 6 of the marshal format).
 
 mod frozensets;
 mod graph;
+mod hollow;
 mod read;
 mod write;
 
 use crate::FileError;
 use graph::Graph;
+pub use hollow::{Bodies, Hollow, hollow};
 
 /// On the type of an object: it has a number, by which `r` refers to it.
 const FLAG_REF: u8 = 0x80;

@@ -7,38 +7,32 @@ impl Graph<'_> {
     /// The stream that `marshal` would write if objects were flagged by use and strings had no
     /// history.
     pub fn write(&self) -> Vec<u8> {
+        self.write_each([0]).pop().unwrap_or_default()
+    }
+
+    /// A stream for each of the `roots`, with all that belongs to it.
+    pub fn write_each(&self, roots: impl IntoIterator<Item = u32>) -> Vec<Vec<u8>> {
         let mut writer = Writer {
             nodes: &self.nodes,
-            is_shared: self.shared(),
+            uses: vec![0; self.nodes.len()],
             numbers: vec![None; self.nodes.len()],
+            reached: Vec::new(),
             count: 0,
             out: Vec::new(),
             open: Vec::new(),
         };
-        writer.run();
-        writer.out
-    }
-
-    /// Which objects occur more than once.
-    fn shared(&self) -> Vec<bool> {
-        let mut uses = vec![0u8; self.nodes.len()];
-        for &child in self.nodes.iter().flat_map(|node| &node.children) {
-            let uses = &mut uses[child as usize];
-            *uses = uses.saturating_add(1);
-        }
-        // The whole is used by whoever reads it: a reference to it from inside is its second use.
-        if let Some(root) = uses.first_mut() {
-            *root = root.saturating_add(1);
-        }
-        uses.into_iter().map(|uses| uses > 1).collect()
+        roots.into_iter().map(|root| writer.write(root)).collect()
     }
 }
 
 struct Writer<'g, 'a> {
     nodes: &'g [Node<'a>],
-    is_shared: Vec<bool>,
+    /// How often each object occurs in the stream, 2 for more.
+    uses: Vec<u8>,
     /// Of each object that is already written, and shared.
     numbers: Vec<Option<u32>>,
+    /// The objects of the stream.
+    reached: Vec<u32>,
     count: u32,
     out: Vec<u8>,
     /// Objects whose children are being written, each with the index of the next; the innermost
@@ -47,8 +41,9 @@ struct Writer<'g, 'a> {
 }
 
 impl Writer<'_, '_> {
-    fn run(&mut self) {
-        self.object(0);
+    fn write(&mut self, root: u32) -> Vec<u8> {
+        self.count_uses(root);
+        self.object(root as usize);
         while let Some((node, next)) = self.open.last_mut() {
             let (node, index) = (*node, *next);
             *next += 1;
@@ -58,6 +53,29 @@ impl Writer<'_, '_> {
             match node.children.get(index) {
                 Some(child) => self.object(*child as usize),
                 None => drop(self.open.pop()),
+            }
+        }
+        self.count = 0;
+        for number in self.reached.drain(..) {
+            self.uses[number as usize] = 0;
+            self.numbers[number as usize] = None;
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn count_uses(&mut self, root: u32) {
+        // The whole is used by whoever reads it: a reference to it from inside is its second use.
+        self.uses[root as usize] = 1;
+        self.reached.push(root);
+        let mut next = 0;
+        while let Some(&number) = self.reached.get(next) {
+            next += 1;
+            for &child in &self.nodes[number as usize].children {
+                let uses = &mut self.uses[child as usize];
+                if *uses == 0 {
+                    self.reached.push(child);
+                }
+                *uses = (*uses + 1).min(2);
             }
         }
     }
@@ -71,7 +89,7 @@ impl Writer<'_, '_> {
         let node = &self.nodes[number];
         let start = self.out.len();
         node.write_start(node.is_interned(), &mut self.out);
-        if self.is_shared[number] && !is_singleton(node.kind) {
+        if self.uses[number] > 1 && !is_singleton(node.kind) {
             self.out[start] |= FLAG_REF;
             self.numbers[number] = Some(self.count);
             self.count += 1;
