@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -73,7 +74,7 @@ def install(
 
     Raises `ValueError` for an unknown level, `TypeError` for packages that are no list of names.
     """
-    level = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
+    level: Any = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
     if level not in LEVELS:
         raise ValueError(f"the level must be one of {', '.join(LEVELS)}, not {level!r}")
     include = None if include is None else _packages("include", include)
@@ -87,8 +88,7 @@ def install(
         if sys.flags.verbose:
             print(f"# overlay_import is off: {reason}", file=sys.stderr)
         return _installation
-    reason = "the level 'bodies' is not there yet" if level == "bodies" else ""
-    _installation._activate(include, exclude, "declared", reason)
+    _installation._activate(include, exclude, level)
     return _installation
 
 
@@ -103,8 +103,9 @@ def status(module: "ModuleType") -> Status:
     """What is loaded and what is pending in `module`, without loading anything. Returns a `Status`:
 
     - `loaded`, `pending`: frozensets of overlay names;
+    - `bodies_loaded`, `bodies_pending`: how many function bodies;
     - `bytes_core`, `bytes_loaded`, `bytes_pending`: sizes in the file;
-    - `level`: `"declared"`, or `"off"` for a module without overlays;
+    - `level`: `"declared"` or `"bodies"`, or `"off"` for a module of which nothing is lazy, or no longer;
     - `source`, `file`: the source file, and the cache file that its overlays come from;
     - `origin`: `"cache"` or `"source"`, what this import used; `reason`: why the cache was not used, or why the
       module has no lazy overlays.
@@ -113,20 +114,22 @@ def status(module: "ModuleType") -> Status:
     """
     fields = module_status(module)
     if fields is not None:
-        return Status(level="declared", **fields)
+        return Status(**fields)
     spec = getattr(module, "__spec__", None)
     return Status(
         name=module.__name__,
         level="off",
         loaded=frozenset(),
         pending=frozenset(),
+        bodies_loaded=0,
+        bodies_pending=0,
         bytes_core=0,
         bytes_loaded=0,
         bytes_pending=0,
         source=getattr(module, "__file__", None),
         file=None,
         origin="source" if spec is None else getattr(spec, "origin", None),
-        reason="the module has no overlays",
+        reason="nothing of the module is lazy",
     )
 
 

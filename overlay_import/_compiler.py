@@ -19,7 +19,7 @@ from overlay_import import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import CodeType
     from typing import Any
 
@@ -40,11 +40,15 @@ class Part:
         self.flags = 0
 
 
-def compile_and_cache(loader: "OverlayLoader", cache_path: str) -> "tuple[CodeType, bytes | None]":
+def compile_and_cache(
+    loader: "OverlayLoader", cache_path: str, bodies: bool
+) -> "tuple[CodeType, bytes | None, Callable[[list[int]], None] | None]":
     """What a loader does for a module without a fresh cache file: compiles its source and writes the file.
 
-    Returns `(core, file)`: the core's code object, and the bytes of the file where the module has overlays, else
-    `None`. A file that cannot be written is none of the program's business. Raises what `compile` raises.
+    Returns `(core, file, finish)`: the core's code object, and the bytes of the file where the module has overlays,
+    else `None`. With `bodies`, the file has those, and is written when `finish` is called with the numbers of the
+    bodies that the core used while it ran. A file that cannot be written is none of the program's business. Raises
+    what `compile` raises.
     """
     path = loader.path
     try:
@@ -56,16 +60,25 @@ def compile_and_cache(loader: "OverlayLoader", cache_path: str) -> "tuple[CodeTy
     parts = compile_parts(source, path, loader.name, lambda: _fresh_stock_code(loader, stats, cache_path))
     # As CPython, which caches modules but no scripts.
     if len(parts) == 1 and (not caches or loader.name == "__main__"):
-        return parts[0].code, None
+        return parts[0].code, None, None
     header = _header(_cached_mode(cache_path), source, stats or {"mtime": 0, "size": 0})
-    file = build(parts, header)
+    bodies = bodies and caches
+    file = build(parts, header, () if bodies else None)
+    if bodies:
+
+        def finish(used: "list[int]") -> None:
+            _write(cache_path, build(parts, header, used) if used else file, _calc_mode(path))
+
+        return parts[0].code, file, finish
     if caches:
-        _write(loader, cache_path, file, _calc_mode(path))
-    return parts[0].code, (file if len(parts) > 1 else None)
+        _write(cache_path, file, _calc_mode(path))
+    return parts[0].code, (file if len(parts) > 1 else None), None
 
 
-def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP) -> None:
+def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP, bodies: bool = False) -> None:
     """Compiles the source file `path` ahead of time, as `py_compile` does, into `cache_path`.
+
+    With `bodies`, for that level.
 
     Raises `OSError` for a file that cannot be read or written, and what `compile` raises.
     """
@@ -75,18 +88,19 @@ def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP) -> None:
     stats = loader.path_stats(path)
     source = loader.get_data(path)
     parts = compile_parts(source, path)
+    file = build(parts, _header(mode, source, stats), () if bodies else None)
     _make_folder(cache_path)
-    _core.write_file(cache_path, build(parts, _header(mode, source, stats)), _calc_mode(path) & 0o666)
+    _core.write_file(cache_path, file, _calc_mode(path) & 0o666)
 
 
-def build(parts: "list[Part]", header: bytes) -> bytes:
-    """The bytes of the overlay file of `parts`, the core first."""
+def build(parts: "list[Part]", header: bytes, keep: "Sequence[int] | None" = None) -> bytes:
+    """The bytes of the overlay file of `parts`, the core first. See `_core.build_file` for `keep`."""
     core, *overlays = parts
     made = [
         (part.name, marshal.dumps(part.name), marshal.dumps(part.code), "code", part.needs, part.flags)
         for part in overlays
     ]
-    return _core.build_file(header, (marshal.dumps(core.code), core.needs, core.flags), made)
+    return _core.build_file(header, (marshal.dumps(core.code), core.needs, core.flags), made, keep)
 
 
 def compile_parts(
@@ -153,7 +167,8 @@ def _fresh_stock_code(
 
 def _stock_cache_path(cache_path: str) -> str:
     """CPython's own cache file stands beside ours, with the tag of its optimization level alone, or none."""
-    stem, _, level = cache_path.rpartition(".opt-overlay")
+    stem, _, tag = cache_path.rpartition(".opt-overlay")
+    level = tag.removeprefix("bodies")
     return stem + (level if level == ".pyc" else f".opt-{level}")
 
 
@@ -167,7 +182,7 @@ def _takes_files(folder: str) -> bool:
     return False
 
 
-def _write(loader: "OverlayLoader", cache_path: str, file: bytes, mode: int) -> None:
+def _write(cache_path: str, file: bytes, mode: int) -> None:
     try:
         _make_folder(cache_path)
         _core.write_file(cache_path, file, mode & 0o666)

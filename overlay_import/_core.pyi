@@ -1,6 +1,6 @@
 """The native half of overlay_import. Private: its face is the package's."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, final
@@ -29,6 +29,7 @@ __all__ = [
     "may_declare",
     "module_status",
     "remove_module_attributes",
+    "set_level",
     "split_source",
     "why_stale",
     "write_file",
@@ -53,6 +54,7 @@ _Item: TypeAlias = str | tuple[str] | list[_Item] | bool | None
 """A parsed name: an identifier, `(literal,)`, the items of a tuple, or a constant."""
 _Declared: TypeAlias = tuple[_Item, int, str, str, list[str]]
 """`(item, line, declaration, text below it, names in it that other parts import)`."""
+_Level: TypeAlias = Literal["declared", "bodies"]
 _Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
 """`(name, marshalled name, payload, "code" or "constant", needs, flags)`."""
 
@@ -73,8 +75,11 @@ class OverlayFinder:
 
 class _ModuleStatus(TypedDict):
     name: str
+    level: _Level
     loaded: frozenset[Any]
     pending: frozenset[Any]
+    bodies_loaded: int
+    bodies_pending: int
     bytes_core: int
     bytes_loaded: int
     bytes_pending: int
@@ -97,6 +102,7 @@ class _FileDescription(TypedDict):
     flags: int
     bytes: int
     entries: list[_EntryDescription]
+    functions: list[tuple[str, int, str | None]]
 
 def load_overlay(module: ModuleType, name: Hashable, *, force_reload: bool = False) -> LoadStatus:
     """Runs the overlay `name` in the namespace of `module`, unless it is recorded as loaded.
@@ -115,7 +121,7 @@ def get_overlay(module: ModuleType, name: Hashable) -> Any:
     """
 
 def module_status(module: ModuleType) -> _ModuleStatus | None:
-    """The fields of `overlay_import.Status`; `None` for a module without overlays."""
+    """The fields of `overlay_import.Status`; `None` for a module of which nothing is lazy."""
 
 def exec_module_of(cls: type[OverlayLoader]) -> Any:
     """A method descriptor `exec_module` for a loader class."""
@@ -140,8 +146,16 @@ def split_source(source: str, path: str) -> tuple[str | None, tuple[str, list[st
     Raises `SyntaxError` at the first declaration that is not one.
     """
 
-def build_file(header: bytes, core: tuple[bytes, Sequence[int], int], overlays: Sequence[_Made]) -> bytes:
+def build_file(
+    header: bytes,
+    core: tuple[bytes, Sequence[int], int],
+    overlays: Sequence[_Made],
+    keep: Sequence[int] | None = None,
+) -> bytes:
     """The bytes of an overlay file. `core` is `(marshalled code, needs, flags)`.
+
+    With `keep`, function bodies are taken out of the core, but for those in it: numbers of entries in a file that keeps
+    none.
 
     Raises `ValueError` for what is no marshalled object, no name, or a name given twice.
     """
@@ -149,8 +163,14 @@ def build_file(header: bytes, core: tuple[bytes, Sequence[int], int], overlays: 
 def write_file(path: str, bytes: bytes, mode: int) -> None:
     """Writes a file so that its readers see all of it or what was there before. Raises `OSError`."""
 
-def cache_path(source: str) -> str:
-    """The cache file of a source file, for this interpreter and this level of optimization."""
+def cache_path(source: str, level: _Level) -> str:
+    """The cache file of a source file, for this interpreter and its level of optimization."""
+
+def set_level(level: _Level) -> None:
+    """What is lazy in modules imported from now on.
+
+    Raises `SystemError` where the interpreter is not as we know it: the level is then `declared`.
+    """
 
 def why_stale(path: str, source: str) -> str | None:
     """Why the cache file `path` does not stand for `source`; `None` where it does."""
@@ -158,5 +178,7 @@ def why_stale(path: str, source: str) -> str | None:
 def describe_file(path: str) -> _FileDescription:
     """What a file holds; the core is the first entry. Raises `ValueError` for what is no overlay file."""
 
-def _compile_source(loader: OverlayLoader, cache: str) -> tuple[CodeType, bytes | None]:
-    """Compiles the loader's source and writes the cache file. Called below importlib's own frame."""
+def _compile_source(
+    loader: OverlayLoader, cache: str
+) -> tuple[CodeType, bytes | None, Callable[[list[int]], None] | None]:
+    """What `overlay_import._compiler.compile_and_cache` does. Called below importlib's own frame."""

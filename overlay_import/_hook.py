@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from overlay_import._core import _Level
+
 
 class OverlayLoader(SourceFileLoader):
     """A `SourceFileLoader` whose modules keep their overlays on disk."""
@@ -89,10 +91,14 @@ class Installation:
     def __repr__(self) -> str:
         return f"<overlay_import.Installation {'active' if self.active else 'inactive'}, level {self.level!r}>"
 
-    def _activate(self, include: "tuple[str, ...] | None", exclude: "tuple[str, ...]", level: str, reason: str) -> None:
+    def _activate(self, include: "tuple[str, ...] | None", exclude: "tuple[str, ...]", level: "_Level") -> None:
         self.include, self.exclude = include, exclude
         self._finder.select(include, exclude)
-        self.level, self.reason = level, reason
+        self.level, self.reason = str(level), ""
+        try:
+            _core.set_level(level)
+        except SystemError as error:
+            self.level, self.reason = "declared", str(error)
         if self.active and self._finder in sys.meta_path:
             return
         self.active = True

@@ -71,6 +71,8 @@ class Status:
 
     __module__ = "overlay_import"
     __slots__ = (
+        "bodies_loaded",
+        "bodies_pending",
         "bytes_core",
         "bytes_loaded",
         "bytes_pending",
@@ -84,6 +86,8 @@ class Status:
         "source",
     )
 
+    bodies_loaded: int
+    bodies_pending: int
     bytes_core: int
     bytes_loaded: int
     bytes_pending: int

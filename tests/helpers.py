@@ -40,10 +40,10 @@ class Project:
         return run_python(code, cwd=self.path, **options)
 
 
-def cache_of(path):
+def cache_of(path, level="declared"):
     """The overlay file of a source file."""
-    level = sys.flags.optimize or ""
-    return path.parent / "__pycache__" / f"{path.stem}.{TAG}.opt-overlay{level}.pyc"
+    tag = {"declared": "overlay", "bodies": "overlaybodies"}[level]
+    return path.parent / "__pycache__" / f"{path.stem}.{TAG}.opt-{tag}{sys.flags.optimize or ''}.pyc"
 
 
 def clean_environment(**changes):

@@ -26,11 +26,11 @@ def tree(tmp_path):
 
 
 def compiled(tree):
-    return sorted(path.name.partition(".")[0] for path in tree.rglob("*.opt-overlay.pyc"))
+    return sorted(path.name.partition(".")[0] for path in tree.rglob("*.opt-overlaybodies.pyc"))
 
 
 def mode_of(path):
-    return int.from_bytes(cache_of(path).read_bytes()[4:8], "little")
+    return int.from_bytes(cache_of(path, "bodies").read_bytes()[4:8], "little")
 
 
 def test_folders_are_searched_for_source_files(tree):
@@ -55,7 +55,7 @@ def test_what_is_up_to_date_is_skipped_unless_forced(tree):
 
 def test_a_damaged_file_is_compiled_again(tree):
     overlay_import("compile", "shapes.py", cwd=tree)
-    file = cache_of(tree / "shapes.py")
+    file = cache_of(tree / "shapes.py", "bodies")
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert overlay_import("compile", "shapes.py", cwd=tree).out.startswith("compiled")
@@ -152,7 +152,7 @@ def test_several_processes_give_the_same_report_and_files(tree, jobs):
 
 def test_the_interpreters_optimization_level_counts(tree):
     overlay_import("compile", "shapes.py", cwd=tree, flags=("-O",))
-    assert [path.name.split(".")[2] for path in tree.rglob("*.pyc")] == ["opt-overlay1"]
+    assert [path.name.split(".")[2] for path in tree.rglob("*.pyc")] == ["opt-overlaybodies1"]
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,15 @@ def test_the_json_description_has_the_documented_keys(source):
         "bytes",
         "identity",
         "header",
+        "level",
         "core",
         "overlays",
+        "bodies",
+        "in_core",
     ]
     assert list(found["header"]) == ["magic", "mode", "mtime", "size"]
-    assert list(found["core"]) == ["offset", "bytes", "checksum", "error"]
-    assert list(found["overlays"][0]) == ["name", "kind", "offset", "bytes", "checksum", "error"]
+    assert list(found["core"]) == ["offset", "bytes", "checksum", "error", "with"]
+    assert list(found["overlays"][0]) == ["name", "kind", "offset", "bytes", "checksum", "error", "with"]
 
 
 def test_names_are_shown_as_python_writes_them(source):
@@ -69,7 +72,7 @@ def test_offsets_and_sizes_are_those_in_the_file(source):
     parts = [found["core"], *found["overlays"]]
     assert parts[0]["offset"] == 16
     assert all(first["offset"] + first["bytes"] <= second["offset"] for first, second in pairwise(parts))
-    assert found["bytes"] == cache_of(source).stat().st_size
+    assert found["bytes"] == cache_of(source, "bodies").stat().st_size
 
 
 def test_the_header_is_readable(source):
@@ -82,13 +85,13 @@ def test_a_hash_is_shown_for_a_file_that_has_one(source):
     overlay_import("compile", "--invalidation-mode", "checked-hash", source, cwd=source.parent)
     header = inspect(source, source.parent)["header"]
     assert header["mode"] == "checked-hash"
-    assert header["hash"] == cache_of(source).read_bytes()[8:16].hex()
+    assert header["hash"] == cache_of(source, "bodies").read_bytes()[8:16].hex()
 
 
 def test_the_overlay_file_and_its_source_and_module_give_the_same(source):
     folder = source.parent.parent
     of_source = inspect(source, folder)
-    assert inspect(cache_of(source), folder) == of_source
+    assert inspect(cache_of(source, "bodies"), folder) == of_source
     assert inspect("package.shapes", folder) == {**of_source, "module": "package.shapes"}
 
 
@@ -107,7 +110,7 @@ def test_a_fresh_file_is_called_fresh(source):
 
 def test_a_file_without_a_known_source_is_shown_all_the_same(source, tmp_path):
     moved = tmp_path / "moved.pyc"
-    moved.write_bytes(cache_of(source).read_bytes())
+    moved.write_bytes(cache_of(source, "bodies").read_bytes())
     found = inspect(moved, tmp_path)
     assert (found["source"], found["stale"]) == (None, None)
     assert len(found["overlays"]) == 2
@@ -115,7 +118,7 @@ def test_a_file_without_a_known_source_is_shown_all_the_same(source, tmp_path):
 
 def test_a_wrong_checksum_is_shown(source):
     overlay = inspect(source, source.parent)["overlays"][1]
-    file = cache_of(source)
+    file = cache_of(source, "bodies")
     data = bytearray(file.read_bytes())
     data[overlay["offset"]] ^= 1
     file.write_bytes(data)
@@ -124,7 +127,7 @@ def test_a_wrong_checksum_is_shown(source):
 
 
 def test_a_module_that_was_not_compiled_says_so(source):
-    cache_of(source).unlink()
+    cache_of(source, "bodies").unlink()
     found = inspect("package.shapes", source.parent.parent)
     assert list(found) == ["module", "source", "file", "reason"]
     assert found["file"] is None

@@ -74,7 +74,7 @@ def test_overlay_statements_can_be_used_in_programs(folder, form):
 def test_a_script_that_declares_overlays_is_cached(folder):
     script = write(folder, PROGRAM)
     overlay_import("run", "program.py", cwd=folder)
-    assert cache_of(script).exists()
+    assert cache_of(script, "bodies").exists()
 
 
 def test_a_script_on_standard_input_is_not_cached(folder):

@@ -137,7 +137,7 @@ def test_status_tells_what_is_loaded_pending_and_from_where(shapes, project):
 
 def test_status_of_a_module_without_overlays_says_so(project):
     status = overlay_import.status(project.module("plain", "X = 1\n"))
-    assert (status.level, status.pending, status.reason) == ("off", frozenset(), "the module has no overlays")
+    assert (status.level, status.pending, status.reason) == ("off", frozenset(), "nothing of the module is lazy")
     with pytest.raises(TypeError):
         overlay_import.status("plain")
 

@@ -2,8 +2,12 @@
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from overlay_import import _compiler, _core
+
+if TYPE_CHECKING:
+    from overlay_import._core import _Level
 
 MODES = {
     "timestamp": _compiler.TIMESTAMP,
@@ -22,13 +26,13 @@ class Result:
     error: str = ""
 
 
-def compile_one(source: str, mode: str, force: bool) -> Result:
+def compile_one(source: str, mode: str, level: "_Level", force: bool) -> Result:
     """Compiles one source file, unless its cache file is up to date and of this mode."""
-    file = os.fsdecode(_core.cache_path(source))
+    file = os.fsdecode(_core.cache_path(source, level))
     try:
         if not force and _is_fresh(source, file, MODES[mode]):
             return Result(source, "fresh", file)
-        _compiler.compile_file(source, file, MODES[mode])
+        _compiler.compile_file(source, file, MODES[mode], level == "bodies")
     except SyntaxError as error:
         return Result(source, "failed", file, _syntax_error(source, error))
     except OSError as error:

@@ -19,7 +19,8 @@ def describe(target: Target) -> dict[str, Any]:
         found = _core.describe_file(target.file)
     except ValueError as error:
         raise Failure(f"{target.file}: {error}") from None
-    core, *overlays = [_entry(entry) for entry in found["entries"]]
+    core, *others = [_entry(entry) for entry in found["entries"]]
+    bodies = {number: name for name, number, _ in found["functions"] if number}
     reason = "its source is not known" if target.source is None else _core.why_stale(target.file, target.source)
     return {
         **description,
@@ -28,15 +29,22 @@ def describe(target: Target) -> dict[str, Any]:
         "bytes": found["bytes"],
         "identity": found["identity"],
         "header": _header(found["header"]),
+        "level": "bodies" if found["flags"] else "declared",
         "core": {key: core[key] for key in core if key not in ("name", "kind")},
-        "overlays": overlays,
+        "overlays": [overlay for overlay in others if overlay["kind"] != "body"],
+        "bodies": [
+            {"function": bodies.get(number), **{key: body[key] for key in body if key not in ("name", "kind", "with")}}
+            for number, body in enumerate(others, 1)
+            if body["kind"] == "body"
+        ],
+        "in_core": [{"function": name, "reason": reason} for name, number, reason in found["functions"] if not number],
     }
 
 
 def _entry(entry: Any) -> dict[str, Any]:
     name = repr(entry["name"]) if "name" in entry else None
     fields = {key: entry[key] for key in ("kind", "offset", "bytes", "checksum", "error")}
-    return {"name": name, **fields}
+    return {"name": name, **fields, "with": [repr(each) for each in entry.get("with", ())]}
 
 
 def _header(header: bytes) -> dict[str, Any]:
@@ -60,12 +68,30 @@ def lines(description: dict[str, Any]) -> list[str]:
         ("bytes", description["bytes"]),
         ("made by", f"{description['identity']}, magic number {header['magic']}"),
         ("made from", _made_from(header)),
+        ("level", description["level"]),
         ("state", _state(description)),
     ]
     rows: list[tuple[str, ...]] = [("name", "kind", "offset", "bytes", "checksum")]
     rows.append(_row({"name": "(the core)", "kind": "core", **description["core"]}))
     rows += [_row(overlay) for overlay in description["overlays"]]
-    return [*_aligned(facts), "", *_table(rows)]
+    rows += [_row({"name": body["function"], "kind": "body", **body}) for body in description["bodies"]]
+    return [*_aligned(facts), "", *_table(rows), *_in_core(description), *_with(description)]
+
+
+def _in_core(description: dict[str, Any]) -> list[str]:
+    """The functions whose bodies are not lazy."""
+    functions = description["in_core"]
+    width = max((len(each["function"]) for each in functions), default=0)
+    lines = [f"  {each['function']:<{width}}  {each['reason']}" for each in functions]
+    return ["", "functions whose bodies are in the core:", *lines] if lines else []
+
+
+def _with(description: dict[str, Any]) -> list[str]:
+    """The lazy names that cannot wait for a read."""
+    parts = [{"name": "the core", **description["core"]}, *description["overlays"]]
+    lines = [f"  with {part['name']}: {', '.join(part['with'])}" for part in parts if part["with"]]
+    reason = "loaded before they are read, as the code reads them in a class body, deletes or binds them:"
+    return ["", reason, *lines] if lines else []
 
 
 def _made_from(header: dict[str, Any]) -> str:

@@ -3,11 +3,19 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from typing import TYPE_CHECKING
 
 from overlay_import import _core
 from overlay_import.cli._failure import Failure
+
+if TYPE_CHECKING:
+    from overlay_import._core import _Level
+
+# That of install() first.
+LEVELS: "Sequence[_Level]" = ("bodies", "declared")
 
 
 @dataclass
@@ -20,21 +28,25 @@ class Target:
     reason: str | None = None
 
 
-def resolve(name: str) -> Target:
-    """Finds out what `name` means. Raises `Failure` where it is neither a file nor a module's name."""
+def resolve(name: str, levels: "Sequence[_Level]" = LEVELS) -> Target:
+    """Finds out what `name` means; of a source, the overlay file of the first of the `levels` that has one.
+
+    Raises `Failure` where it is neither a file nor a module's name.
+    """
     if os.path.isfile(name):
-        return _of_source(name) if name.endswith(".py") else Target(source=_source_of(name), file=name)
+        return _of_source(name, None, levels) if name.endswith(".py") else Target(source=_source_of(name), file=name)
     spec = _find_spec(name) if all(part.isidentifier() for part in name.split(".")) else None
     if spec is not None:
-        return _of_module(name, spec)
+        return _of_module(name, spec, levels)
     raise Failure(f"this is a folder: {name}" if os.path.isdir(name) else f"no such file or module: {name}")
 
 
-def _of_source(source: str, module: str | None = None) -> Target:
-    file = os.fsdecode(_core.cache_path(source))
-    if os.path.isfile(file):
-        return Target(module, source, file)
-    return Target(module, source, None, f"it has not been compiled: there is no {file}")
+def _of_source(source: str, module: str | None = None, levels: "Sequence[_Level]" = LEVELS) -> Target:
+    files = [os.fsdecode(_core.cache_path(source, level)) for level in levels]
+    found = next(filter(os.path.isfile, files), None)
+    if found is not None:
+        return Target(module, source, found)
+    return Target(module, source, None, f"it has not been compiled: there is no {files[0]}")
 
 
 def _source_of(file: str) -> str | None:
@@ -46,9 +58,9 @@ def _source_of(file: str) -> str | None:
     return source if os.path.isfile(source) else None
 
 
-def _of_module(name: str, spec: ModuleSpec) -> Target:
+def _of_module(name: str, spec: ModuleSpec, levels: "Sequence[_Level]") -> Target:
     if isinstance(spec.loader, SourceFileLoader):
-        return _of_source(spec.loader.path, name)
+        return _of_source(spec.loader.path, name, levels)
     if spec.loader is None:
         reason = "it is a namespace package"
     elif spec.origin in ("built-in", "frozen"):

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="checked-hash" if os.environ.get("SOURCE_DATE_EPOCH") else "timestamp",
         help="how a change of the source is found out (PEP 552); the default is %(default)s",
     )
-    parser.add_argument("--level", choices=("declared",), default="declared", help="what becomes lazy")
+    parser.add_argument("--level", choices=overlay_import.LEVELS, default="bodies", help="what becomes lazy")
     parser.add_argument("-f", dest="force", action="store_true", help="compile what is up to date, too")
     parser.add_argument("-q", dest="quiet", action="count", default=0, help="show failures only; -qq: nothing")
     parser.add_argument("-v", dest="verbose", action="store_true", help="show what is up to date, and each overlay")
@@ -57,7 +57,7 @@ def _compile(sources: list[str], options: argparse.Namespace) -> "Iterator[Resul
 
     from overlay_import.cli._compiling import compile_one
 
-    work = partial(compile_one, mode=options.mode, force=options.force)
+    work = partial(compile_one, mode=options.mode, level=options.level, force=options.force)
     if options.jobs == 1:
         return map(work, sources)
     return _in_processes(work, sources, options.jobs or None)

@@ -15,6 +15,7 @@ SUMMARY = "show what an overlay file holds"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command's arguments."""
     parser.add_argument("target", metavar="TARGET", help="an overlay file, a source file, or a module's name")
+    parser.add_argument("--level", choices=overlay_import.LEVELS, help="of a source, show the file of this level")
     parser.add_argument("--json", action="store_true", help="as JSON; docs/cli.md describes the keys")
 
 
@@ -24,7 +25,8 @@ def execute(options: argparse.Namespace) -> int:
         raise Failure(f"this Python is not supported: {overlay_import._unsupported}")
     from overlay_import.cli import _describing, _targets
 
-    description = _describing.describe(_targets.resolve(options.target))
+    levels = [options.level] if options.level else _targets.LEVELS
+    description = _describing.describe(_targets.resolve(options.target, levels))
     if options.json:
         print(json.dumps(description, indent=2))
     else:

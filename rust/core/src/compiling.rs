@@ -3,13 +3,15 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 
-use overlay_file::{Kind, Name, Overlay, Writer, marshal, write_atomic};
+use overlay_file::marshal::{self, Hollow};
+use overlay_file::{Kind, Name, Overlay, Writer, write_atomic};
 use overlay_split::{Grammar, Item, SplitError, blank_statements, imported_elsewhere};
 use pyo3::exceptions::{PySyntaxError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCode, PyString, PyTuple};
 
 use crate::capi::code;
+use crate::level::Level;
 
 /// The code object of a script, as `python FILE` makes it. Raises `ValueError` for a source with null bytes.
 #[pyfunction]
@@ -84,17 +86,31 @@ fn item<'py>(py: Python<'py>, name: &Item) -> PyResult<Bound<'py, PyAny>> {
 pub struct Made<'py>(Bound<'py, PyAny>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, String, Vec<u32>, u32);
 
 /// The bytes of an overlay file: deterministic, whatever reference counts marshal saw.
+///
+/// With `keep`, function bodies are taken out of the core, but for those in it: numbers of entries in a file that keeps
+/// none.
 #[pyfunction]
+#[pyo3(signature = (header, core, overlays, keep=None))]
 pub fn build_file<'py>(
     py: Python<'py>,
     header: &Bound<'py, PyBytes>,
     core: (Bound<'py, PyBytes>, Vec<u32>, u32),
     overlays: Vec<Made<'py>>,
+    keep: Option<Vec<u32>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let invalid = |error: overlay_file::FileError| PyValueError::new_err(error.to_string());
     let header: [u8; 16] = header.as_bytes().try_into()?;
     let (core, needs, flags) = core;
-    let core = marshal::canonical(core.as_bytes()).map_err(invalid)?;
+    let level = if keep.is_some() { Level::Bodies } else { Level::Declared };
+    let hollow = match keep {
+        Some(keep) => {
+            let first = u32::try_from(overlays.len() + 1)?;
+            let bodies = marshal::Bodies { first, keep: &keep, docstring_flag: cfg!(Py_3_14) };
+            marshal::hollow(core.as_bytes(), bodies)
+        }
+        None => marshal::canonical(core.as_bytes()).map(|core| Hollow { core, bodies: Vec::new() }),
+    };
+    let Hollow { core, bodies } = hollow.map_err(invalid)?;
     let mut writer = Writer::new(Vec::new(), header, &core, &needs, flags).map_err(invalid)?;
     for Made(name, marshalled, payload, kind, needs, flags) in overlays {
         let kind = match kind.as_str() {
@@ -109,7 +125,11 @@ pub fn build_file<'py>(
         let name = Some(Name { key: &key, marshalled: &marshalled });
         writer.overlay(&Overlay { kind, name, payload: &payload, needs: &needs, flags }).map_err(invalid)?;
     }
-    let bytes = writer.finish(&crate::handles::get(py)?.cache_tag, 0).map_err(invalid)?;
+    for body in &bodies {
+        let body = Overlay { kind: Kind::Body, name: None, payload: body, needs: &[], flags: 0 };
+        writer.overlay(&body).map_err(invalid)?;
+    }
+    let bytes = writer.finish(&crate::handles::get(py)?.cache_tag, level.flag()).map_err(invalid)?;
     Ok(PyBytes::new(py, &bytes))
 }
 

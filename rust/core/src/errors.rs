@@ -44,15 +44,19 @@ pub fn kind(object: &Bound<'_, PyAny>) -> String {
 pub fn no_overlays(module: &Bound<'_, PyModule>) -> PyErr {
     let py = module.py();
     let name = module.dict().get_item("__name__").ok().flatten().unwrap_or_else(|| py.None().into_bound(py));
-    let message =
-        format!("module {} has no overlays", name.repr().map_or_else(|_| "?".into(), |name| name.to_string()));
+    let message = format!("module {} has no overlays", quoted(&name));
     raise(py, "OverlayNotFoundError", message, &name, None)
 }
 
 /// `OverlayCorruptError`: the file no longer gives what the module was imported from.
-pub fn corrupt(py: Python<'_>, state: &State, error: &FileError) -> PyErr {
-    let message = format!("the overlays of module {} cannot be read: {error}", state.quoted_name(py));
-    raise(py, "OverlayCorruptError", message, state.name.bind(py), Some(&state.cache_path))
+pub fn corrupt(py: Python<'_>, module: &Bound<'_, PyAny>, path: &Py<PyAny>, error: &FileError) -> PyErr {
+    let message = format!("the overlays of module {} cannot be read: {error}", quoted(module));
+    raise(py, "OverlayCorruptError", message, module, Some(path))
+}
+
+/// A module's name in quotes, for a message.
+pub fn quoted(name: &Bound<'_, PyAny>) -> String {
+    name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }
 
 /// `OverlayError` around `cause`, which its reader would take for something else.

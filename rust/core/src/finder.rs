@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
 use crate::handles;
+use crate::path_search::{Outcome, PathSearch};
 
 /// The package whose modules do the loading and cannot be loaded by it.
 const OURS: &str = "overlay_import";
@@ -26,13 +27,15 @@ pub struct OverlayFinder {
     plain_loader: Py<PyType>,
     loader: Py<PyType>,
     selection: Mutex<Selection>,
+    search: PathSearch,
 }
 
 #[pymethods]
 impl OverlayFinder {
     #[new]
-    fn new(path_finder: Py<PyAny>, plain_loader: Py<PyType>, loader: Py<PyType>) -> Self {
-        Self { path_finder, plain_loader, loader, selection: Mutex::default() }
+    fn new(path_finder: Bound<'_, PyAny>, plain_loader: Py<PyType>, loader: Py<PyType>) -> PyResult<Self> {
+        let search = PathSearch::new(&path_finder)?;
+        Ok(Self { path_finder: path_finder.unbind(), plain_loader, loader, selection: Mutex::default(), search })
     }
 
     /// Serves the packages of `include` (all where it is `None`) but for those of `exclude`.
@@ -52,7 +55,17 @@ impl OverlayFinder {
         if !self.path_finder_is_used(py)? {
             return Ok(None);
         }
+        let handles = handles::get(py)?;
         let finder = self.path_finder.bind(py);
+        match self.search.find(handles, finder, fullname, path.as_ref())? {
+            Outcome::Found(place) => {
+                let is_ours = place.loader_class.is(&self.plain_loader) && self.selects(fullname)?;
+                let class = if is_ours { self.loader.bind(py).clone().into_any() } else { place.loader_class.clone() };
+                return self.search.spec(fullname, place, &class).map(Some);
+            }
+            Outcome::Missing => return Ok(None),
+            Outcome::Unsure => {}
+        }
         let spec = finder.call_method1(intern!(py, "find_spec"), (fullname, path, target))?;
         if spec.is_none() {
             return Ok(None);

@@ -5,20 +5,16 @@ use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use overlay_file::Image;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyBytesMethods};
 
 use crate::handles::Handles;
 
 /// `None` where the file is fresh; otherwise the reason why it is not.
-pub fn reason_against(
-    py: Python<'_>,
-    handles: &Handles,
-    header: &[u8; 16],
-    identity: &str,
-    source: &Path,
-) -> PyResult<Option<String>> {
-    let (magic, rest) = header.split_at(4);
+pub fn reason_against(py: Python<'_>, handles: &Handles, image: &Image, source: &Path) -> PyResult<Option<String>> {
+    let (magic, rest) = image.header().split_at(4);
+    let identity = image.identity();
     if magic != handles.magic || identity != handles.cache_tag {
         return Ok(Some(format!("it was made by another Python ({identity})")));
     }

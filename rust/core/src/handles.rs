@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::level::Level;
+
 /// Objects of the interpreter and of importlib that every import uses.
 pub struct Handles {
     /// `importlib._bootstrap._call_with_frames_removed`: tracebacks leave out what runs below it.
@@ -22,12 +24,28 @@ pub struct Handles {
     pub magic: [u8; 4],
     /// `sys.implementation.cache_tag`: written to every file as the identity of its interpreter.
     pub cache_tag: String,
-    /// The PEP 488 tag of our cache files: `overlay`, `overlay1`, `overlay2`.
+    /// Of the cache files of each level.
+    tags: [Tag; 2],
+    /// `python -v`.
+    pub verbose: bool,
+}
+
+/// How the cache files of a level are told from others.
+pub struct Tag {
+    /// PEP 488's: `overlay`, `overlay1`, `overlay2`, `overlaybodies`, ...
     pub optimization: String,
     /// What stands between a module's stem and the end of its cache file's name.
     pub cache_suffix: OsString,
-    /// `python -v`.
-    pub verbose: bool,
+}
+
+impl Tag {
+    fn new(level: Level, optimize: u8, cache_tag: &str) -> Self {
+        let optimization = match optimize {
+            0 => level.tag().to_owned(),
+            optimize => format!("{}{optimize}", level.tag()),
+        };
+        Self { cache_suffix: format!(".{cache_tag}.opt-{optimization}.pyc").into(), optimization }
+    }
 }
 
 static HANDLES: PyOnceLock<Handles> = PyOnceLock::new();
@@ -44,10 +62,7 @@ impl Handles {
         let external = py.import("_frozen_importlib_external")?;
         let cache_tag: String = sys.getattr("implementation")?.getattr("cache_tag")?.extract()?;
         let flags = sys.getattr("flags")?;
-        let optimization = match flags.getattr("optimize")?.extract::<u8>()? {
-            0 => "overlay".to_owned(),
-            level => format!("overlay{level}"),
-        };
+        let optimize: u8 = flags.getattr("optimize")?.extract()?;
         Ok(Self {
             call_with_frames_removed: bootstrap.getattr("_call_with_frames_removed")?.unbind(),
             module_lock: bootstrap.getattr("_ModuleLock")?.unbind(),
@@ -58,11 +73,15 @@ impl Handles {
             exec: py.import("builtins")?.getattr("exec")?.unbind(),
             sys: sys.dict().unbind(),
             magic: external.getattr("MAGIC_NUMBER")?.extract()?,
-            cache_suffix: format!(".{cache_tag}.opt-{optimization}.pyc").into(),
+            tags: [Level::Declared, Level::Bodies].map(|level| Tag::new(level, optimize, &cache_tag)),
             cache_tag,
-            optimization,
             verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
         })
+    }
+
+    /// How the cache files of the level are told from others.
+    pub fn tag(&self, level: Level) -> &Tag {
+        &self.tags[level as usize]
     }
 
     /// Says `message` under `python -v`, as importlib does; costs nothing otherwise.

@@ -14,8 +14,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict};
 
+use crate::bodies::{self, Bodies};
+use crate::capi::function::Watching;
 use crate::capi::{call, code, method, pending_dict, pending_module};
 use crate::handles::{self, Handles};
+use crate::level::{self, Level};
 use crate::state::{self, Origin, State};
 use crate::{cache_path, freshness, load, public};
 
@@ -29,6 +32,33 @@ struct Found<'py> {
     core: Bound<'py, PyCode>,
     image: Option<Arc<Image>>,
     origin: Origin,
+    /// Where the core has placeholders.
+    bodies: Option<Bound<'py, Bodies>>,
+    /// Writes the cache file, when it is known which bodies the core needs while it runs.
+    finish: Option<Bound<'py, PyAny>>,
+}
+
+impl Found<'_> {
+    /// Runs the core in the module's namespace.
+    fn exec(&self, handles: &Handles, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let result = match &self.bodies {
+            Some(bodies) => self.exec_hollow(handles, dict, bodies),
+            None => exec(handles, &self.core, dict),
+        };
+        if let Some(finish) = &self.finish {
+            let used = self.bodies.as_ref().map(|bodies| bodies.get().stop_learning()).unwrap_or_default();
+            // Whether the module failed or not, as CPython does; what goes wrong is none of its business.
+            let _ = call::function(finish, (used,));
+        }
+        result
+    }
+
+    fn exec_hollow(&self, handles: &Handles, dict: &Bound<'_, PyDict>, bodies: &Bound<'_, Bodies>) -> PyResult<()> {
+        let watching = Watching::start(dict.py());
+        bodies::fill(&self.core, bodies, watching.is_none())?;
+        bodies.get().register(dict, self.origin.clone());
+        exec(handles, &self.core, dict)
+    }
 }
 
 /// `Loader.exec_module`: finds the module's code, fresh from its cache file or from its source, and runs it.
@@ -39,16 +69,16 @@ pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyRe
         return exec_eager(handles, loader, module);
     };
     let path = loader.getattr(intern!(py, "path"))?;
-    let cache = cache_path::of(&path)?;
-    let found = match from_cache(handles, &path, &cache)? {
+    let cache = cache_path::of(&path, level::current())?;
+    let found = match from_cache(handles, loader, &path, &cache)? {
         Ok(found) => found,
-        Err(reason) => from_source(handles, loader, &cache, reason)?,
+        Err(reason) => from_source(handles, loader, &path, &cache, reason)?,
     };
-    match found.image.clone().filter(|image| image.len() > 1) {
+    match found.image.clone().filter(|image| image.has_names()) {
         Some(image) => exec_with_overlays(handles, loader, module, found, image, &path, &cache),
         None => {
             method::make_plain(loader)?;
-            exec_plain(handles, module, &found.core)
+            exec_plain(handles, module, &found)
         }
     }
 }
@@ -72,14 +102,22 @@ fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> 
     call::function(handles.call_with_frames_removed.bind(py), (&handles.exec, code, dict)).map(drop)
 }
 
-fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
+fn from_cache<'py>(
+    handles: &Handles,
+    loader: &Bound<'py, PyAny>,
+    path: &Bound<'py, PyAny>,
+    cache: &Path,
+) -> PyResult<Result<Found<'py>, String>> {
     let py = path.py();
     let image = match FILES.open(cache) {
         Ok(image) => image,
         Err(error) => return Ok(Err(error.to_string())),
     };
+    if image.flags() != level::current().flag() {
+        return Ok(Err("it was made for another level".to_owned()));
+    }
     let source: PathBuf = path.extract()?;
-    if let Some(reason) = freshness::reason_against(py, handles, image.header(), image.identity(), &source)? {
+    if let Some(reason) = freshness::reason_against(py, handles, &image, &source)? {
         return Ok(Err(reason));
     }
     let core = match image.payload(0) {
@@ -88,13 +126,31 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
     };
     handles.say(py, || format!("{} matches {}", cache.display(), source.display()))?;
     let core = code::unmarshal_code(py, &core, path)?;
-    Ok(Ok(Found { core, image: Some(image), origin: Origin { from: "cache", reason: String::new() } }))
+    let origin = Origin { from: "cache", reason: String::new() };
+    let bodies = bodies_of(&image, loader, path, cache, false)?;
+    Ok(Ok(Found { core, image: Some(image), origin, bodies, finish: None }))
+}
+
+fn bodies_of<'py>(
+    image: &Arc<Image>,
+    loader: &Bound<'py, PyAny>,
+    path: &Bound<'py, PyAny>,
+    cache: &Path,
+    learn: bool,
+) -> PyResult<Option<Bound<'py, Bodies>>> {
+    if !bodies::any(image) {
+        return Ok(None);
+    }
+    let py = loader.py();
+    let name = loader.getattr(intern!(py, "name"))?;
+    let cache = cache.as_os_str().into_pyobject(py)?.into_any();
+    Bodies::new(Arc::clone(image), &name, path, &cache, learn).map(Some)
 }
 
 /// Takes the cache file away where the payload in it is bad, so that the next import makes a good one.
-pub fn discard_bad_file(py: Python<'_>, state: &State, entry: u32) {
+pub fn discard_bad_file(cache_path: &Bound<'_, PyAny>, entry: u32) {
     FILES.clear();
-    let Ok(path) = state.cache_path.extract::<PathBuf>(py) else { return };
+    let Ok(path) = cache_path.extract::<PathBuf>() else { return };
     // Another file may stand there by now, and whoever reads a bad one that cannot be removed is told again.
     if Image::open(&path).is_ok_and(|image| image.payload(entry).is_err()) {
         let _ = fs::remove_file(path);
@@ -104,6 +160,7 @@ pub fn discard_bad_file(py: Python<'_>, state: &State, entry: u32) {
 fn from_source<'py>(
     handles: &Handles,
     loader: &Bound<'py, PyAny>,
+    path: &Bound<'py, PyAny>,
     cache: &Path,
     reason: String,
 ) -> PyResult<Found<'py>> {
@@ -112,20 +169,35 @@ fn from_source<'py>(
     // Below importlib's frame, so that a SyntaxError's traceback begins where stock's does.
     let compile = public::function(py, "_compile_source")?;
     let made = call::function(handles.call_with_frames_removed.bind(py), (compile, loader, cache.as_os_str()))?;
-    let (core, file): (Bound<'py, PyCode>, Option<Bound<'py, PyBytes>>) = made.extract()?;
+    let (core, file, finish): Compiled<'py> = made.extract()?;
     let image = match file {
         Some(file) => Image::from_source(Box::new(Memory(file.as_bytes().to_vec()))).ok().map(Arc::new),
         None => None,
     };
-    Ok(Found { core, image, origin: Origin { from: "source", reason } })
+    let origin = Origin { from: "source", reason };
+    let Some((image, finish)) = image.clone().zip(finish) else {
+        return Ok(Found { core, image, origin, bodies: None, finish: None });
+    };
+    let bodies = bodies_of(&image, loader, path, cache, true)?;
+    let core = match image.payload(0) {
+        Ok(core) => code::unmarshal_code(py, &core, path)?,
+        Err(_) => core,
+    };
+    Ok(Found { core, image: Some(image), origin, bodies, finish: Some(finish) })
 }
+
+/// What the compiler gives: the core, the file where the module is to run from it, and what writes it after that.
+type Compiled<'py> = (Bound<'py, PyCode>, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyAny>>);
 
 /// Compiles the loader's source and writes the cache file; gives the core and, where there are overlays, the file.
 #[pyfunction]
 pub fn _compile_source<'py>(loader: &Bound<'py, PyAny>, cache: PathBuf) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let result = match compiler(py) {
-        Ok(Some(compiler)) => call::function(&compiler.getattr("compile_and_cache")?, (loader, cache.into_os_string())),
+        Ok(Some(compiler)) => {
+            let bodies = level::current() == Level::Bodies;
+            call::function(&compiler.getattr("compile_and_cache")?, (loader, cache.into_os_string(), bodies))
+        }
         // A program that hides modules from `import` may hide some that the compiler needs: it gets its own all the same.
         Ok(None) => stock_code(loader),
         Err(error) if error.is_instance_of::<PyImportError>(py) => stock_code(loader),
@@ -154,13 +226,13 @@ fn compiler(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
 fn stock_code<'py>(loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let code = loader.call_method1(intern!(py, "get_code"), (loader.getattr(intern!(py, "name"))?,))?;
-    Ok((code, py.None()).into_pyobject(py)?.into_any())
+    Ok((code, py.None(), py.None()).into_pyobject(py)?.into_any())
 }
 
-fn exec_plain(handles: &Handles, module: &Bound<'_, PyModule>, core: &Bound<'_, PyCode>) -> PyResult<()> {
+fn exec_plain(handles: &Handles, module: &Bound<'_, PyModule>, found: &Found<'_>) -> PyResult<()> {
     let dict = module.dict();
     let previous = Suspended::new(module, &dict, None)?;
-    let result = exec(handles, core, &dict);
+    let result = found.exec(handles, &dict);
     match (result, previous) {
         (Err(error), Some(previous)) => {
             previous.restore(module, &dict)?;
@@ -186,11 +258,12 @@ fn exec_with_overlays(
     let previous = Suspended::new(module, &dict, Some(&image))?;
     let name = loader.getattr(intern!(py, "name"))?;
     let cache = cache.as_os_str().into_pyobject(py)?.into_any();
-    let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), found.origin)?;
+    let origin = found.origin.clone();
+    let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), origin)?;
     let state = Arc::new(state);
     // From here on: the core itself may load overlays.
     state::register(&dict, Arc::clone(&state));
-    let result = exec(handles, &found.core, &dict).and_then(|()| activate(module, &dict, &state));
+    let result = found.exec(handles, &dict).and_then(|()| activate(module, &dict, &state));
     if let Err(error) = result {
         deactivate(module, &dict)?;
         if let Some(previous) = previous {

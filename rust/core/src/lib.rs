@@ -6,6 +6,7 @@
 
 use pyo3::prelude::*;
 
+mod bodies;
 mod cache_path;
 mod capi;
 mod compiling;
@@ -15,8 +16,10 @@ mod freshness;
 mod handles;
 mod importing;
 mod inspecting;
+mod level;
 mod load;
 mod names;
+mod path_search;
 mod public;
 mod state;
 
@@ -34,6 +37,8 @@ mod _core {
     use crate::importing::_compile_source;
     #[pymodule_export]
     use crate::inspecting::{cache_path, describe_file, why_stale};
+    #[pymodule_export]
+    use crate::level::set_level;
     #[pymodule_export]
     use crate::public::{get_overlay, load_overlay, module_status};
 

@@ -119,8 +119,8 @@ pub fn name_of<'py>(state: &State, py: Python<'py>, entry: u32) -> PyResult<Boun
 /// What is stored under the name: a code object, or a constant.
 pub fn stored<'py>(py: Python<'py>, state: &State, entry: u32) -> PyResult<Bound<'py, PyAny>> {
     let payload = state.image.payload(entry).map_err(|error| {
-        importing::discard_bad_file(py, state, entry);
-        errors::corrupt(py, state, &error)
+        importing::discard_bad_file(state.cache_path.bind(py), entry);
+        errors::corrupt(py, state.name.bind(py), &state.cache_path, &error)
     })?;
     match state.image.entry(entry).and_then(|entry| entry.kind) {
         Some(Kind::Constant) => code::unmarshal(py, &payload),

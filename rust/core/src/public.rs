@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFrozenSet};
 
+use crate::bodies::{self, Sizes};
 use crate::state::State;
 use crate::{errors, load as loading, names, state};
 
@@ -70,37 +71,51 @@ pub fn get_overlay<'py>(module: &Bound<'py, PyAny>, name: &Bound<'py, PyAny>) ->
     loading::stored(module.py(), &state, entry)
 }
 
-/// The fields of `overlay_import.Status`, or `None` for a module without overlays.
+/// The fields of `overlay_import.Status`, or `None` for a module of which nothing is lazy.
 #[pyfunction]
 pub fn module_status<'py>(module: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
     let py = module.py();
     let module = as_module(module)?;
-    let Some(state) = state::of_module(&module) else { return Ok(None) };
-    let record = loading::record(&module.dict())?;
+    let dict = module.dict();
+    let (state, bodies) = (state::of_module(&module), bodies::summary_of(&dict));
+    let fields = PyDict::new(py);
+    let (image, source, file, origin, eager) = match (&state, &bodies) {
+        (Some(state), _) => (&state.image, &state.source_path, &state.cache_path, &state.origin, state.eager()),
+        (None, Some(bodies)) => (&bodies.image, &bodies.source_path, &bodies.cache_path, &bodies.origin, None),
+        (None, None) => return Ok(None),
+    };
+    let mut sizes = match &bodies {
+        Some(bodies) => bodies.sizes(),
+        None => Sizes::default(),
+    };
     let (mut loaded, mut pending) = (Vec::new(), Vec::new());
-    let (mut bytes_loaded, mut bytes_pending) = (0, 0);
-    for entry in (1..state.image.len()).filter(|&entry| loading::is_named(&state, entry)) {
-        let name = loading::name_of(&state, py, entry)?;
-        let length = state.image.entry(entry).map_or(0, |entry| entry.length);
-        if record.as_ref().map_or(Ok(false), |record| record.contains(&name))? {
-            bytes_loaded += length;
-            loaded.push(name);
-        } else {
-            bytes_pending += length;
-            pending.push(name);
+    if let Some(state) = &state {
+        let record = loading::record(&dict)?;
+        for entry in (1..image.len()).filter(|&entry| loading::is_named(state, entry)) {
+            let name = loading::name_of(state, py, entry)?;
+            let length = image.entry(entry).map_or(0, |entry| entry.length);
+            if record.as_ref().map_or(Ok(false), |record| record.contains(&name))? {
+                sizes.bytes_loaded += length;
+                loaded.push(name);
+            } else {
+                sizes.bytes_pending += length;
+                pending.push(name);
+            }
         }
     }
-    let fields = PyDict::new(py);
-    fields.set_item("name", &state.name)?;
+    fields.set_item("name", dict.get_item("__name__")?)?;
+    fields.set_item("level", if bodies.is_some() { "bodies" } else { "declared" })?;
     fields.set_item("loaded", PyFrozenSet::new(py, loaded)?)?;
     fields.set_item("pending", PyFrozenSet::new(py, pending)?)?;
-    fields.set_item("bytes_core", state.image.entry(0).map_or(0, |core| core.length))?;
-    fields.set_item("bytes_loaded", bytes_loaded)?;
-    fields.set_item("bytes_pending", bytes_pending)?;
-    fields.set_item("source", &state.source_path)?;
-    fields.set_item("file", &state.cache_path)?;
-    fields.set_item("origin", state.origin.from)?;
-    fields.set_item("reason", state.eager().unwrap_or_else(|| state.origin.reason.clone()))?;
+    fields.set_item("bodies_loaded", sizes.loaded)?;
+    fields.set_item("bodies_pending", sizes.pending)?;
+    fields.set_item("bytes_core", image.entry(0).map_or(0, |core| core.length))?;
+    fields.set_item("bytes_loaded", sizes.bytes_loaded)?;
+    fields.set_item("bytes_pending", sizes.bytes_pending)?;
+    fields.set_item("source", source)?;
+    fields.set_item("file", file)?;
+    fields.set_item("origin", origin.from)?;
+    fields.set_item("reason", eager.unwrap_or_else(|| origin.reason.clone()))?;
     Ok(Some(fields))
 }
 

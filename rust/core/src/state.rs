@@ -15,8 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::capi::{pending_dict, pending_module};
-use crate::handles;
-use crate::names;
+use crate::{errors, handles, names};
 
 /// File-entry flag: the overlay's name is `('lazy', attribute)`.
 pub const LAZY: u32 = 1;
@@ -35,6 +34,7 @@ pub const MUST_LOAD_SHIFT: u32 = 8;
 static REGISTRY: LazyLock<Mutex<HashMap<usize, Arc<State>>>> = LazyLock::new(Mutex::default);
 
 /// Where a module's code came from.
+#[derive(Clone)]
 pub struct Origin {
     /// `"cache"` or `"source"`.
     pub from: &'static str,
@@ -105,7 +105,7 @@ impl State {
 
     /// The module's name in quotes, for a message.
     pub fn quoted_name(&self, py: Python<'_>) -> String {
-        self.name.bind(py).repr().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+        errors::quoted(self.name.bind(py))
     }
 
     /// The lock that serialises the module's loads.

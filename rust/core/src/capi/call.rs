@@ -15,6 +15,11 @@ mod unwinding {
     use pyo3::ffi::PyObject;
 
     pub type Getattro = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+    #[cfg(Py_3_12)]
+    pub type Vectorcall =
+        unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
+    #[cfg(not(Py_3_12))]
+    pub type Call = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
     unsafe extern "C-unwind" {
         pub fn PyEval_EvalCode(code: *mut PyObject, globals: *mut PyObject, locals: *mut PyObject) -> *mut PyObject;
@@ -94,5 +99,44 @@ pub fn module_getattr(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>) -> 
         let getattro = mem::transmute::<Option<ffi::getattrofunc>, unwinding::Getattro>(ffi::PyModule_Type.tp_getattro);
         let value = guarded(|| getattro(module.as_ptr(), name.as_ptr()));
         Bound::from_owned_ptr_or_err(module.py(), value).map(Bound::into_ptr)
+    }
+}
+
+/// Calls a function as the interpreter does, by its `vectorcall`.
+///
+/// # Safety
+///
+/// The arguments are those of a vectorcall of `function`, which `vectorcall` is for.
+#[cfg(Py_3_12)]
+pub unsafe fn vectorcall(
+    vectorcall: ffi::vectorcallfunc,
+    function: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwnames: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the function pointer is of this type, and may unwind; for the arguments see above.
+    unsafe {
+        let vectorcall = mem::transmute::<ffi::vectorcallfunc, unwinding::Vectorcall>(vectorcall);
+        guarded(|| vectorcall(function, args, nargsf, kwnames))
+    }
+}
+
+/// Calls a function with a tuple of arguments and a dict of keyword arguments, or null.
+///
+/// # Safety
+///
+/// `function` is a live function, and so are the others.
+#[cfg(not(Py_3_12))]
+pub unsafe fn tuple_and_dict(
+    function: *mut ffi::PyObject,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: FunctionType fills the slot, with a function that may unwind; for the arguments see above.
+    unsafe {
+        let call = ffi::PyFunction_Type.tp_call;
+        let call = mem::transmute::<Option<ffi::ternaryfunc>, unwinding::Call>(call);
+        guarded(|| call(function, args, kwargs))
     }
 }

@@ -3,9 +3,16 @@
 pub mod call;
 pub mod capsule;
 pub mod code;
+pub mod function;
 pub mod interpreter;
 pub mod method;
 pub mod module_attributes;
+#[cfg(Py_3_12)]
+mod monitoring;
 pub mod pending_dict;
 pub mod pending_module;
+pub mod placeholder;
+mod stack;
+#[cfg(not(Py_3_12))]
+mod stub;
 mod types;
