@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format bench wheels clean always
+.PHONY: help setup demo test test-all lint format bench conformance wheels clean always
 
 # Overlays are .pyc files: where writing these is forbidden there would be nothing to test or to time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,14 +11,16 @@ export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 export PIP_QUIET := 1
 
 PYTHON ?= python3
-# What test-all must find, as in VERSIONS="3.12 3.13"; empty: whatever is there.
+# What test-all and conformance must find, as in VERSIONS="3.12 3.13"; empty: whatever is there, or the one in .venv.
 VERSIONS :=
+# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re".
+OPTIONS :=
 BIN := .venv/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PACKAGE := README.md LICENSE $(shell find overlay_import -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
 help:  ## list the tasks
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: .venv/.built  ## .venv with all tools and the package, editable
 
@@ -47,6 +49,14 @@ format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
 
 bench: setup  ## the benchmarks
 	$(BIN)/python benches/run.py
+
+conformance: $(if $(VERSIONS),wheels,setup)  ## CPython's own tests must give the same with overlays as without
+ifdef VERSIONS
+	tools/find-pythons $(VERSIONS) | sed 's/^[^ ]* //' | \
+	  xargs -I{} $(BIN)/python tools/conformance --wheels dist --python {} $(OPTIONS)
+else
+	$(BIN)/python tools/conformance $(OPTIONS)
+endif
 
 wheels: dist/.built  ## dist/: the source archive, and a wheel for each CPython found
 
