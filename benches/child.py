@@ -1,15 +1,12 @@
 """What runs in a measured process: `child.py SIDE TASK ARGS...` prints the seconds of CPU time that the task took.
 
-On the side `overlays` the package is installed before the clock starts. What a task needs for itself is imported before
-as well, so that the imports it times are those it names.
+`SIDE` is `stock` or a level; at a level the package is installed before the clock starts. What a task needs for itself
+is imported by the task, before its clock starts: a task that times imports then times all of them.
 """
 
-import marshal
 import os
-import statistics
 import sys
 from time import process_time
-from timeit import repeat
 
 
 def imports(side, folder, *names):
@@ -39,6 +36,14 @@ def _without_caches(tag, side, folder, *names):
     return imports(side, folder, *names)
 
 
+def cold_package(side, name):
+    """Imports an installed module, and what it imports, without any cache file."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as sys.pycache_prefix:
+        return imports(side, ".", name)
+
+
 def with_originals(side, task, folder, *names):
     """The task on copies of modules, when what the originals import is there already."""
     for name in names:
@@ -62,16 +67,20 @@ def load(side, folder, name, what):
 
     Seconds for one, the median.
     """
-    overlay_import = _install()
+    import marshal
+    import statistics
+    from types import ModuleType
+
+    overlay_import = _install("declared")
     sys.path.insert(0, folder)
     module = __import__(name)
-    namespace = vars(__import__("types").ModuleType(name))
+    namespace = vars(ModuleType(name))
     seconds = []
     for overlay in sorted(module.__overlays_available__):
         code = overlay_import.get_overlay(module, overlay)
         marshalled = marshal.dumps(code)
         start = process_time()
-        if side == "overlays":
+        if side != "stock":
             overlay_import.load_overlay(module, overlay)
         elif what == "run":
             exec(code, namespace)
@@ -86,21 +95,68 @@ def read(side, folder, name, what, times=15_000):
 
     So few times that what is pending stays so: after 100,000 slow reads it would be loaded.
     """
+    from itertools import repeat
+
     sys.path.insert(0, folder)
     module = __import__(name)
     assert module.value == 1  # loaded
-    if what == "attribute":
-        statement = f"for _ in repeat(None, {times}): module.value"
-        setup = "from itertools import repeat"
-    else:
-        statement, setup = f"module.read_{what}({times})", "pass"
-    return min(repeat(statement, setup, process_time, number=1, repeat=5, globals={"module": module})) / times
+    if what != "attribute":
+        return _fastest(getattr(module, f"read_{what}"), times)
+
+    def read_attribute(times, module=module):
+        for _ in repeat(None, times):
+            module.value  # noqa: B018 - the read is what is timed
+
+    return _fastest(read_attribute, times)
 
 
-def _install():
+def calls(side, folder, name, kind, times=20_000):
+    """Calls something of the module from another function of it, both warm; seconds for one call."""
+    sys.path.insert(0, folder)
+    call = getattr(__import__(name), f"call_{kind}")
+    call(1000)
+    return _fastest(call, times) / 10
+
+
+def _fastest(function, times):
+    """Seconds that `function(times)` takes for one of its `times`, in the fastest of five runs."""
+    seconds = []
+    for _ in range(5):
+        start = process_time()
+        function(times)
+        seconds.append(process_time() - start)
+    return min(seconds) / times
+
+
+def first_calls(side, folder, name, what):
+    """Calls each function of the module once; seconds for one call, `what` is `"median"` or `"mean"`."""
+    import statistics
+
+    sys.path.insert(0, folder)
+    module = __import__(name)
+    functions = [value for name, value in vars(module).items() if name.startswith("widths_")]
+    rows = [("x", 1), ("xyz", 20)]
+    seconds = []
+    for function in functions:
+        start = process_time()
+        function(rows)
+        seconds.append(process_time() - start)
+    assert len(seconds) == 1000
+    return getattr(statistics, what)(seconds)
+
+
+def memory(side, name, kind):
+    """Imports the module; the bytes of memory that are this process's own, all or only those that it has written."""
+    __import__(name)
+    with open("/proc/self/smaps_rollup") as rollup:
+        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in rollup if line.endswith("kB\n")}
+    return 1024 * (kilobytes["Private_Dirty"] + (kilobytes["Private_Clean"] if kind == "private" else 0))
+
+
+def _install(level):
     import overlay_import
 
-    overlay_import.install(lazy="declared")
+    overlay_import.install(lazy=level)
     return overlay_import
 
 
@@ -108,14 +164,18 @@ TASKS = {
     "imports": imports,
     "cold": cold,
     "first": first,
+    "cold_package": cold_package,
     "with_originals": with_originals,
     "missing": missing,
     "load": load,
     "read": read,
+    "calls": calls,
+    "first_calls": first_calls,
+    "memory": memory,
 }
 
 if __name__ == "__main__":
     side, task, *arguments = sys.argv[1:]
-    if side == "overlays":
-        _install()
+    if side != "stock":
+        _install(side)
     print(TASKS[task](side, *arguments))

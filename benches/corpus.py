@@ -1,6 +1,8 @@
 """The modules that the benchmarks import: written into a folder of their own, real code where there is some."""
 
+import functools
 import shutil
+import textwrap
 from pathlib import Path
 
 # Modules of the standard library that need nothing but the standard library, on every version and every machine.
@@ -53,6 +55,58 @@ def {name}(rows, width=72, *, key=None, missing="-"):
 '''
 
 
+# What `call_KIND` of the module `calls` calls.
+CALLS = {
+    "function": "function(1)",
+    "keyword": "function(1, other=pair)",
+    "star": "star(*pair)",
+    "method": "thing.method(1)",
+    "property": "thing.value",
+    "init": "Thing(1)",
+    "generator": "next(generator(1))",
+    "closure": "closure(1)",
+    "callback": "max(pair, key=function)",
+}
+
+CALLER = """
+def call_{kind}(times, pair=(1, 2)):
+    thing, closure = Thing(1), make_closure(1)
+    for _ in repeat(None, times):
+        {ten_calls}
+"""
+
+# Quick to call; what does not run makes it worth loading late.
+QUICK = """
+def {signature}:
+    if value:
+        {does}
+    rows = sorted(other, key=str)
+    for place, row in enumerate(rows):
+        if not row:
+            raise ValueError(f"nothing at {{place}} of {{len(rows)}}")
+    return [str(row).strip() for row in rows]
+"""
+
+
+def write(folder, stdlib):
+    """All of the modules below; for each kind its folder and the modules' names. `stdlib` is the standard library."""
+    writers = {
+        "empty": empty,
+        "copies": functools.partial(copies, stdlib=stdlib),
+        "declared": declared,
+        "in_halves": in_halves,
+        "functions": functions,
+        "thousand": thousand,
+        "calls": calls,
+        "reading": reading,
+    }
+    made = {}
+    for kind, writer in writers.items():
+        (folder / kind).mkdir()
+        made[kind] = (str(folder / kind), *writer(folder / kind))
+    return made
+
+
 def empty(folder, count=200):
     """Modules without a line."""
     return _write(folder, {f"empty_{number}": "" for number in range(count)})
@@ -95,6 +149,35 @@ def _declared(classes_each, classes=40):
 
 def _function(name):
     return FUNCTION.format(name=name)
+
+
+def thousand(folder):
+    """A module of 1,000 functions of a dozen lines, which declares nothing."""
+    return _write(folder, {"thousand": "".join(_function(f"widths_{number}") for number in range(1000))})
+
+
+def calls(folder):
+    """A module of things to call, and a function for each kind of call that makes ten of them at a time."""
+    inner = _quick("closure(value, other=())", "return kept", inner=True)
+    methods = (
+        _quick("__init__(self, value, other=())", "self.kept = value; return", inner=True),
+        _quick("method(self, value, other=())", "return value", inner=True),
+        "    @property" + _quick("value(self, value=1, other=())", "return self.kept", inner=True),
+    )
+    text = (
+        "from itertools import repeat\n",
+        _quick("function(value, other=())", "return value"),
+        _quick("star(*value, other=())", "return value"),
+        _quick("generator(value, other=())", "yield value"),
+        f"def make_closure(kept):{inner}    return closure\n",
+        f"class Thing:{''.join(methods)}",
+        *(CALLER.format(kind=kind, ten_calls="; ".join([call] * 10)) for kind, call in CALLS.items()),
+    )
+    return _write(folder, {"calls": "\n".join(text)})
+
+
+def _quick(signature, does, inner=False):
+    return textwrap.indent(QUICK.format(signature=signature, does=does), "    " * inner)
 
 
 def reading(folder):

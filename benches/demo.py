@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import programs
-from paired import environment, run_pairs, seconds_it_prints, seconds_of_process, spread
+from paired import environment, number_it_prints, run_pairs, seconds_of_process, spread
 
 RUNS = 5
 OVERLAYS = ["-m", "overlay_import", "run"]
@@ -82,13 +82,14 @@ def show_example(python, folder):
     run = [python, "-c", EXAMPLE, "ledger.csv"]
     subprocess.run(run, env=environment(), cwd=folder, check=True)
     inspect(python, folder, "after:")
-    child = [python, programs.HERE / "child.py"]
-    pairs = run_pairs(
-        lambda side: seconds_it_prints([*child, side, "imports", folder, source.stem], env=environment()), RUNS
-    )
+    commands = {
+        side: [python, programs.HERE / "child.py", level, "imports", folder, source.stem]
+        for side, level in (("stock", "stock"), ("overlays", "declared"))
+    }
+    pairs = run_pairs(lambda side: number_it_prints(commands[side], env=environment()), RUNS)
     plain, served = (spread(side)[1] * 1000 for side in (pairs.stock, pairs.overlays))
     print(
-        f"   import ledger: {plain:.2f} ms plainly, {served:.2f} ms with overlays, ratio {spread(pairs.ratios)[1]:.2f}"
+        f"   import ledger: {plain:.2f} ms plainly, {served:.2f} ms with overlays, ratio {spread(pairs.ratios)[1]:.3f}"
     )
 
 

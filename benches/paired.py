@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 # What would change how a measured process imports.
 _HIDDEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY")
 
+# Rounds that fill the caches: the modules', and those of the packages themselves.
+_UNRECORDED = 2
+
 
 def environment(**more):
     """The environment of a measured process."""
@@ -21,7 +24,7 @@ def environment(**more):
 
 @dataclass
 class Pairs:
-    """Seconds of each side, pair by pair."""
+    """What each side measured, pair by pair: seconds or bytes."""
 
     stock: list = field(default_factory=list)
     overlays: list = field(default_factory=list)
@@ -33,7 +36,7 @@ class Pairs:
 
     @property
     def extras(self):
-        """Each pair's overlays - stock, in seconds."""
+        """Each pair's overlays - stock."""
         return [ours - stock for stock, ours in zip(self.stock, self.overlays, strict=True)]
 
 
@@ -44,17 +47,17 @@ def spread(values):
 
 
 def run_pairs(measure, runs):
-    """Calls `measure("stock")` and `measure("overlays")` by turns, `runs` times each after one unrecorded round.
+    """Calls `measure("stock")` and `measure("overlays")` by turns, `runs` times each after some unrecorded rounds.
 
     The side that goes first changes from pair to pair.
     """
     pairs = Pairs()
-    for run in range(-1, runs):
+    for run in range(-_UNRECORDED, runs):
         order = ("stock", "overlays") if run % 2 else ("overlays", "stock")
-        seconds = {side: measure(side) for side in order}
+        measured = {side: measure(side) for side in order}
         if run >= 0:
-            pairs.stock.append(seconds["stock"])
-            pairs.overlays.append(seconds["overlays"])
+            pairs.stock.append(measured["stock"])
+            pairs.overlays.append(measured["overlays"])
     return pairs
 
 
@@ -68,6 +71,6 @@ def seconds_of_process(command, *, check=True, **options):
     return usage.ru_utime + usage.ru_stime
 
 
-def seconds_it_prints(command, **options):
+def number_it_prints(command, **options):
     """What a process measured inside itself: the number that it prints."""
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **options).stdout)

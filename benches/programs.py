@@ -1,4 +1,4 @@
-"""The demo's environment: real programs, and this package, in `.demo/` of the checkout."""
+"""The environments of the demo and of the benchmarks: real programs, and this package, in folders of the checkout."""
 
 import subprocess
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "benches"
 PACKAGES = ("networkx", "rich", "sqlalchemy", "sympy")
+# What only the benchmarks use.
+MORE_PACKAGES = ("django", "fastapi", "matplotlib", "openai", "pandas")
 
 # What runs, as `python ARGS`.
 LEDGER = [str(HERE / "example" / "tool.py")]
@@ -23,13 +25,23 @@ JOBS = {
 
 
 def python():
-    """The environment's interpreter. Made where there is none yet of this version, which needs the network."""
-    folder = ROOT / ".demo"
+    """The demo's interpreter. Made where there is none yet of this version, which needs the network."""
+    return _python(ROOT / ".demo", PACKAGES)
+
+
+def python_to_measure():
+    """The benchmarks' interpreter: with more packages, as far as there are wheels of them for this version."""
+    return _python(ROOT / ".venvs" / "benches", [*PACKAGES, *MORE_PACKAGES], can_miss=MORE_PACKAGES)
+
+
+def _python(folder, packages, can_miss=()):
     interpreter, ready = folder / "bin" / "python", folder / "ready"
     if not ready.exists() or ready.read_text() != sys.version:
-        print(f"Making {folder.name}/ with {', '.join(PACKAGES)} ...", flush=True)
+        print(f"Making {folder.relative_to(ROOT)}/ with {', '.join(packages)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        install = [interpreter, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+        for package in packages:
+            subprocess.run([*install, package], check=package not in can_miss)
         [site_packages] = folder.glob("lib/python*/site-packages")
         (site_packages / "overlay_import.pth").write_text(f"{ROOT}\n")
         ready.write_text(sys.version)
