@@ -8,37 +8,26 @@ use overlay_file::{Image, Kind};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
-use pyo3::types::{PyCode, PyDict, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyCode, PyDict, PyString, PyTuple};
 
 use crate::capi::{code, placeholder};
 use crate::state::Origin;
 use crate::{errors, importing};
 
-/// Where a module's bodies are, and which of them are loaded. Its placeholders hold it, so it lives as long as there is
-/// a body to load.
+/// Where a module's bodies come from. Its placeholders hold it, so it lives as long as there is a body to load.
 #[pyclass(frozen, module = "overlay_import._core")]
 pub struct Bodies {
-    image: Arc<Image>,
-    name: Py<PyAny>,
-    source_path: Py<PyAny>,
-    cache_path: Py<PyAny>,
-    progress: Mutex<Progress>,
+    home: Arc<Home>,
+    /// Bodies loaded while modules are imported; `None` where nobody wants to know.
+    learned: Mutex<Option<Vec<u32>>>,
 }
 
-#[derive(Default)]
-struct Progress {
-    /// The code of placeholders that more than one function may have.
-    shared: HashMap<u32, Py<PyWeakrefReference>>,
-    /// Bodies loaded while the module itself is executed; `None` where nobody wants to know.
-    learned: Option<Vec<u32>>,
-    /// The module's entry in the registry.
-    summary: Option<Arc<Summary>>,
-}
-
-/// What `status` says of the bodies of a living module.
-pub struct Summary {
+/// The module of the bodies and its file, and what is loaded of it.
+pub struct Home {
+    /// The address of the module's dict.
     dict: usize,
     pub image: Arc<Image>,
+    pub name: Py<PyAny>,
     pub source_path: Py<PyAny>,
     pub cache_path: Py<PyAny>,
     pub origin: Origin,
@@ -55,7 +44,38 @@ pub struct Sizes {
     pub bytes_pending: u64,
 }
 
-impl Summary {
+/// The homes of modules that have bodies to load, by their dicts: for `status`.
+static REGISTRY: LazyLock<Mutex<HashMap<usize, Weak<Home>>>> = LazyLock::new(Mutex::default);
+
+impl Home {
+    pub fn new(
+        dict: &Bound<'_, PyDict>,
+        image: Arc<Image>,
+        name: &Bound<'_, PyAny>,
+        source_path: &Bound<'_, PyAny>,
+        cache_path: &Bound<'_, PyAny>,
+        origin: Origin,
+    ) -> Arc<Self> {
+        let home = Arc::new(Self {
+            dict: dict.as_ptr() as usize,
+            image,
+            name: name.clone().unbind(),
+            source_path: source_path.clone().unbind(),
+            cache_path: cache_path.clone().unbind(),
+            origin,
+            loaded: AtomicU32::new(0),
+            bytes_loaded: AtomicU64::new(0),
+        });
+        let before = REGISTRY.lock().insert(home.dict, Arc::downgrade(&home));
+        drop(before);
+        home
+    }
+
+    /// The home of the module with this dict, where there is a body to load.
+    pub fn of(dict: &Bound<'_, PyDict>) -> Option<Arc<Self>> {
+        REGISTRY.lock().get(&(dict.as_ptr() as usize))?.upgrade()
+    }
+
     fn note(&self, body: u32) {
         self.loaded.fetch_add(1, Ordering::Relaxed);
         self.bytes_loaded.fetch_add(self.image.entry(body).map_or(0, |entry| entry.length), Ordering::Relaxed);
@@ -73,106 +93,59 @@ impl Summary {
     }
 }
 
-impl Drop for Summary {
+impl Drop for Home {
     fn drop(&mut self) {
         let mut registry = REGISTRY.lock();
-        if registry.get(&self.dict).is_some_and(|summary| summary.strong_count() == 0) {
+        if registry.get(&self.dict).is_some_and(|home| home.strong_count() == 0) {
             registry.remove(&self.dict);
         }
     }
 }
 
-/// The summaries of modules that have bodies to load, by their dicts.
-static REGISTRY: LazyLock<Mutex<HashMap<usize, Weak<Summary>>>> = LazyLock::new(Mutex::default);
-
-/// The summary of the module with this dict, where there is a body to load.
-pub fn summary_of(dict: &Bound<'_, PyDict>) -> Option<Arc<Summary>> {
-    REGISTRY.lock().get(&(dict.as_ptr() as usize))?.upgrade()
-}
-
 impl Bodies {
-    pub fn new<'py>(
-        image: Arc<Image>,
-        name: &Bound<'py, PyAny>,
-        source_path: &Bound<'py, PyAny>,
-        cache_path: &Bound<'py, PyAny>,
-        learn: bool,
-    ) -> PyResult<Bound<'py, Self>> {
-        let progress = Progress { learned: learn.then(Vec::new), ..Progress::default() };
-        Bound::new(
-            name.py(),
-            Self {
-                image,
-                name: name.clone().unbind(),
-                source_path: source_path.clone().unbind(),
-                cache_path: cache_path.clone().unbind(),
-                progress: Mutex::new(progress),
-            },
-        )
+    pub fn new(py: Python<'_>, home: Arc<Home>, learn: bool) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, Self { home, learned: Mutex::new(learn.then(Vec::new)) })
     }
 
-    /// The code of the body `number`, and whether it is new: where it `may_be_shared`, all who ask get one.
-    pub fn code<'py>(slf: &Bound<'py, Self>, number: u32, may_be_shared: bool) -> PyResult<(Bound<'py, PyCode>, bool)> {
-        let (py, bodies) = (slf.py(), slf.get());
-        if let Some(code) = bodies.shared(py, number).filter(|_| may_be_shared) {
+    /// The code of a placeholder, which is one of ours, and whether it is new: functions that share a placeholder share
+    /// their code.
+    pub fn code_of<'py>(placeholder: &Bound<'py, PyCode>) -> PyResult<(Bound<'py, PyCode>, bool)> {
+        if let Some(code) = placeholder::shared(placeholder) {
             return Ok((code, false));
         }
-        let code = bodies.read(py, number)?;
-        if may_be_shared {
-            // Another thread may have been as far.
-            if let Some(code) = bodies.shared(py, number) {
-                return Ok((code, false));
-            }
-            let weak = PyWeakrefReference::new(&code)?.unbind();
-            let before = bodies.progress.lock().shared.insert(number, weak);
-            drop(before);
+        let (bodies, number) = placeholder::body(placeholder)?;
+        let code = bodies.get().read(placeholder.py(), number)?;
+        // Another thread may have been as far.
+        if let Some(code) = placeholder::shared(placeholder) {
+            return Ok((code, false));
         }
-        let mut progress = bodies.progress.lock();
-        if let Some(summary) = &progress.summary {
-            summary.note(number);
-        }
-        if let Some(learned) = &mut progress.learned {
+        placeholder::share(placeholder, &bodies, &code)?;
+        bodies.get().home.note(number);
+        if let Some(learned) = &mut *bodies.get().learned.lock() {
             learned.push(number);
         }
         Ok((code, true))
     }
 
-    fn shared<'py>(&self, py: Python<'py>, number: u32) -> Option<Bound<'py, PyCode>> {
-        let weak = self.progress.lock().shared.get(&number)?.clone_ref(py);
-        weak.bind(py).upgrade()?.cast_into().ok()
-    }
-
     fn read<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyCode>> {
-        let payload = self.image.payload(number).map_err(|error| {
-            importing::discard_bad_file(self.cache_path.bind(py), number);
-            errors::corrupt(py, self.name.bind(py), &self.cache_path, &error)
+        let home = &self.home;
+        let payload = home.image.payload(number).map_err(|error| {
+            importing::discard_bad_file(home.cache_path.bind(py), number);
+            errors::corrupt(py, home.name.bind(py), &home.cache_path, &error)
         })?;
         let code = code::unmarshal(py, &payload)?.cast_into::<PyCode>()?;
-        placeholder::set_filename(&code, self.source_path.bind(py));
+        placeholder::set_filename(&code, home.source_path.bind(py));
         Ok(code)
     }
 
-    /// The module has been executed: the bodies that it needed for that.
-    pub fn stop_learning(&self) -> Vec<u32> {
-        self.progress.lock().learned.take().unwrap_or_default()
+    /// The bodies loaded so far.
+    pub fn learned(&self) -> Vec<u32> {
+        self.learned.lock().clone().unwrap_or_default()
     }
 
-    /// Lets `status` find what is loaded of the module with this dict.
-    pub fn register(&self, dict: &Bound<'_, PyDict>, origin: Origin) {
-        let py = dict.py();
-        let dict = dict.as_ptr() as usize;
-        let summary = Arc::new(Summary {
-            dict,
-            image: Arc::clone(&self.image),
-            source_path: self.source_path.clone_ref(py),
-            cache_path: self.cache_path.clone_ref(py),
-            origin,
-            loaded: AtomicU32::new(0),
-            bytes_loaded: AtomicU64::new(0),
-        });
-        let before = REGISTRY.lock().insert(dict, Arc::downgrade(&summary));
-        drop(before);
-        self.progress.lock().summary = Some(summary);
+    /// The bodies loaded up to now; those loaded later are of no interest.
+    pub fn stop_learning(&self) -> Vec<u32> {
+        self.learned.lock().take().unwrap_or_default()
     }
 }
 
@@ -184,8 +157,8 @@ pub fn any(image: &Image) -> bool {
 /// Puts a placeholder, or the real code where `eager` says so, in the place of each marker in the core's constants.
 pub fn fill<'py>(core: &Bound<'py, PyCode>, bodies: &Bound<'py, Bodies>, eager: bool) -> PyResult<()> {
     let py = core.py();
-    let names = PyTuple::new(py, [bodies])?;
-    let filename = bodies.get().source_path.bind(py);
+    let names = placeholder::names_of(bodies)?;
+    let filename = bodies.get().home.source_path.bind(py);
     let mut scopes = vec![core.clone()];
     while let Some(scope) = scopes.pop() {
         let consts = placeholder::consts(&scope);
@@ -199,7 +172,7 @@ pub fn fill<'py>(core: &Bound<'py, PyCode>, bodies: &Bound<'py, Bodies>, eager: 
                     false => placeholder::make(&placeholder::Face {
                         name: &marker.name,
                         qualname: &marker.qualname,
-                        doc: &marker.doc,
+                        consts: marker.consts.as_ref(),
                         filename,
                         bodies: &names,
                         body: marker.body,
@@ -236,20 +209,21 @@ struct Marker<'py> {
     body: u32,
     name: Bound<'py, PyString>,
     qualname: Bound<'py, PyString>,
-    doc: Bound<'py, PyAny>,
+    /// The marker itself, where it begins with a docstring.
+    consts: Option<Bound<'py, PyTuple>>,
 }
 
 impl<'py> Marker<'py> {
     fn of(value: &Bound<'py, PyAny>) -> Option<Self> {
         let fields = value.cast_exact::<PyTuple>().ok()?;
-        if fields.len() != 5 || !fields.get_borrowed_item(0).ok()?.is(value.py().get_type::<PyStopIteration>()) {
+        if fields.len() != 5 || !fields.get_borrowed_item(1).ok()?.is(value.py().get_type::<PyStopIteration>()) {
             return None;
         }
         Some(Self {
-            body: fields.get_borrowed_item(1).ok()?.extract().ok()?,
-            name: fields.get_item(2).ok()?.cast_into().ok()?,
-            qualname: fields.get_item(3).ok()?.cast_into().ok()?,
-            doc: fields.get_item(4).ok()?,
+            body: fields.get_borrowed_item(2).ok()?.extract().ok()?,
+            name: fields.get_item(3).ok()?.cast_into().ok()?,
+            qualname: fields.get_item(4).ok()?.cast_into().ok()?,
+            consts: Some(fields).filter(|fields| fields.get_borrowed_item(0).is_ok_and(|doc| !doc.is_none())).cloned(),
         })
     }
 }

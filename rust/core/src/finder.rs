@@ -61,7 +61,7 @@ impl OverlayFinder {
             Outcome::Found(place) => {
                 let is_ours = place.loader_class.is(&self.plain_loader) && self.selects(fullname)?;
                 let class = if is_ours { self.loader.bind(py).clone().into_any() } else { place.loader_class.clone() };
-                return self.search.spec(fullname, place, &class).map(Some);
+                return self.search.spec(handles, fullname, place, &class).map(Some);
             }
             Outcome::Missing => return Ok(None),
             Outcome::Unsure => {}

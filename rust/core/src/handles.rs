@@ -26,6 +26,8 @@ pub struct Handles {
     pub cache_tag: String,
     /// Of the cache files of each level.
     tags: [Tag; 2],
+    /// What stands between a module's stem and the end of the name of CPython's own cache file.
+    pub stock_suffix: String,
     /// `python -v`.
     pub verbose: bool,
 }
@@ -74,6 +76,10 @@ impl Handles {
             sys: sys.dict().unbind(),
             magic: external.getattr("MAGIC_NUMBER")?.extract()?,
             tags: [Level::Declared, Level::Bodies].map(|level| Tag::new(level, optimize, &cache_tag)),
+            stock_suffix: match optimize {
+                0 => format!(".{cache_tag}.pyc"),
+                optimize => format!(".{cache_tag}.opt-{optimize}.pyc"),
+            },
             cache_tag,
             verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
         })

@@ -14,13 +14,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict};
 
-use crate::bodies::{self, Bodies};
+use crate::bodies::{self, Bodies, Home};
 use crate::capi::function::Watching;
 use crate::capi::{call, code, method, pending_dict, pending_module};
 use crate::handles::{self, Handles};
 use crate::level::{self, Level};
 use crate::state::{self, Origin, State};
-use crate::{cache_path, freshness, load, public};
+use crate::{cache_path, freshness, learning, load, public};
 
 /// Files whose directories stay mapped after the last module that uses them is gone.
 const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(128).unwrap();
@@ -38,7 +38,23 @@ struct Found<'py> {
     finish: Option<Bound<'py, PyAny>>,
 }
 
-impl Found<'_> {
+impl<'py> Found<'py> {
+    /// What the placeholders in the core need; `None` where it has none.
+    fn bodies(
+        &self,
+        loader: &Bound<'py, PyAny>,
+        dict: &Bound<'_, PyDict>,
+        path: &Bound<'_, PyAny>,
+        cache: &Path,
+    ) -> PyResult<Option<Bound<'py, Bodies>>> {
+        let py = loader.py();
+        let Some(image) = self.image.as_ref().filter(|image| bodies::any(image)) else { return Ok(None) };
+        let name = loader.getattr(intern!(py, "name"))?;
+        let cache = cache.as_os_str().into_pyobject(py)?.into_any();
+        let home = Home::new(dict, Arc::clone(image), &name, path, &cache, self.origin.clone());
+        Bodies::new(py, home, self.finish.is_some()).map(Some)
+    }
+
     /// Runs the core in the module's namespace.
     fn exec(&self, handles: &Handles, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let result = match &self.bodies {
@@ -46,9 +62,8 @@ impl Found<'_> {
             None => exec(handles, &self.core, dict),
         };
         if let Some(finish) = &self.finish {
-            let used = self.bodies.as_ref().map(|bodies| bodies.get().stop_learning()).unwrap_or_default();
-            // Whether the module failed or not, as CPython does; what goes wrong is none of its business.
-            let _ = call::function(finish, (used,));
+            // Whether the module failed or not, as CPython does.
+            learning::module_has_run(finish, self.bodies.as_ref());
         }
         result
     }
@@ -56,7 +71,6 @@ impl Found<'_> {
     fn exec_hollow(&self, handles: &Handles, dict: &Bound<'_, PyDict>, bodies: &Bound<'_, Bodies>) -> PyResult<()> {
         let watching = Watching::start(dict.py());
         bodies::fill(&self.core, bodies, watching.is_none())?;
-        bodies.get().register(dict, self.origin.clone());
         exec(handles, &self.core, dict)
     }
 }
@@ -64,16 +78,18 @@ impl Found<'_> {
 /// `Loader.exec_module`: finds the module's code, fresh from its cache file or from its source, and runs it.
 pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = loader.py();
+    let _import = learning::Import::begin(py);
     let handles = handles::get(py)?;
     let Ok(module) = module.cast::<PyModule>() else {
         return exec_eager(handles, loader, module);
     };
     let path = loader.getattr(intern!(py, "path"))?;
     let cache = cache_path::of(&path, level::current())?;
-    let found = match from_cache(handles, loader, &path, &cache)? {
+    let mut found = match from_cache(handles, &path, &cache)? {
         Ok(found) => found,
         Err(reason) => from_source(handles, loader, &path, &cache, reason)?,
     };
+    found.bodies = found.bodies(loader, &module.dict(), &path, &cache)?;
     match found.image.clone().filter(|image| image.has_names()) {
         Some(image) => exec_with_overlays(handles, loader, module, found, image, &path, &cache),
         None => {
@@ -102,12 +118,7 @@ fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> 
     call::function(handles.call_with_frames_removed.bind(py), (&handles.exec, code, dict)).map(drop)
 }
 
-fn from_cache<'py>(
-    handles: &Handles,
-    loader: &Bound<'py, PyAny>,
-    path: &Bound<'py, PyAny>,
-    cache: &Path,
-) -> PyResult<Result<Found<'py>, String>> {
+fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
     let py = path.py();
     let image = match FILES.open(cache) {
         Ok(image) => image,
@@ -127,24 +138,7 @@ fn from_cache<'py>(
     handles.say(py, || format!("{} matches {}", cache.display(), source.display()))?;
     let core = code::unmarshal_code(py, &core, path)?;
     let origin = Origin { from: "cache", reason: String::new() };
-    let bodies = bodies_of(&image, loader, path, cache, false)?;
-    Ok(Ok(Found { core, image: Some(image), origin, bodies, finish: None }))
-}
-
-fn bodies_of<'py>(
-    image: &Arc<Image>,
-    loader: &Bound<'py, PyAny>,
-    path: &Bound<'py, PyAny>,
-    cache: &Path,
-    learn: bool,
-) -> PyResult<Option<Bound<'py, Bodies>>> {
-    if !bodies::any(image) {
-        return Ok(None);
-    }
-    let py = loader.py();
-    let name = loader.getattr(intern!(py, "name"))?;
-    let cache = cache.as_os_str().into_pyobject(py)?.into_any();
-    Bodies::new(Arc::clone(image), &name, path, &cache, learn).map(Some)
+    Ok(Ok(Found { core, image: Some(image), origin, bodies: None, finish: None }))
 }
 
 /// Takes the cache file away where the payload in it is bad, so that the next import makes a good one.
@@ -175,15 +169,12 @@ fn from_source<'py>(
         None => None,
     };
     let origin = Origin { from: "source", reason };
-    let Some((image, finish)) = image.clone().zip(finish) else {
-        return Ok(Found { core, image, origin, bodies: None, finish: None });
+    // A file yet to be finished is hollow: the core is the one in it.
+    let core = match finish.as_ref().and(image.as_ref()).and_then(|image| image.payload(0).ok()) {
+        Some(core) => code::unmarshal_code(py, &core, path)?,
+        None => core,
     };
-    let bodies = bodies_of(&image, loader, path, cache, true)?;
-    let core = match image.payload(0) {
-        Ok(core) => code::unmarshal_code(py, &core, path)?,
-        Err(_) => core,
-    };
-    Ok(Found { core, image: Some(image), origin, bodies, finish: Some(finish) })
+    Ok(Found { core, image, origin, bodies: None, finish })
 }
 
 /// What the compiler gives: the core, the file where the module is to run from it, and what writes it after that.

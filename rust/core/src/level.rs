@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use overlay_file::marshal;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -23,9 +24,12 @@ impl Level {
         }
     }
 
-    /// In the directory of a file.
+    /// In the directory of a file: 0, or the form of the markers that stand for function bodies.
     pub fn flag(self) -> u32 {
-        self as u32
+        match self {
+            Level::Declared => 0,
+            Level::Bodies => marshal::MARKERS,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod freshness;
 mod handles;
 mod importing;
 mod inspecting;
+mod learning;
 mod level;
 mod load;
 mod names;

@@ -145,6 +145,7 @@ impl PathSearch {
     /// What `spec_from_file_location` makes of the place of the module.
     pub fn spec<'py>(
         &self,
+        handles: &Handles,
         fullname: &Bound<'py, PyString>,
         place: Place<'py>,
         loader_class: &Bound<'py, PyAny>,
@@ -157,6 +158,9 @@ impl PathSearch {
         spec.setattr(intern!(py, "_set_fileattr"), true)?;
         if let Some(package) = place.package {
             spec.setattr(intern!(py, "submodule_search_locations"), PyList::new(py, [package])?)?;
+        }
+        if let Some(cached) = stock_cache(handles, py, place.location.to_str()?)? {
+            spec.setattr(intern!(py, "_cached"), cached)?;
         }
         Ok(spec)
     }
@@ -185,6 +189,17 @@ impl<'py> Loader<'py> {
             package: package.map(|package| PyString::new(py, package)),
         })
     }
+}
+
+/// The `cached` of a spec, which importlib would work out as soon as the module is made (up to CPython 3.14).
+fn stock_cache(handles: &Handles, py: Python<'_>, location: &str) -> PyResult<Option<String>> {
+    let prefix = handles.sys.bind(py).get_item(intern!(py, "pycache_prefix"))?;
+    if cfg!(Py_3_15) || prefix.is_some_and(|prefix| !prefix.is_none()) {
+        return Ok(None);
+    }
+    let parts = location.strip_suffix(".py").and_then(|stem| stem.rsplit_once('/'));
+    let parts = parts.filter(|(folder, stem)| !folder.is_empty() && !stem.is_empty());
+    Ok(parts.map(|(folder, stem)| format!("{folder}/__pycache__/{stem}{}", handles.stock_suffix)))
 }
 
 /// The folder that an entry of `sys.path` stands for.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFrozenSet};
 
-use crate::bodies::{self, Sizes};
+use crate::bodies::{Home, Sizes};
 use crate::state::State;
 use crate::{errors, load as loading, names, state};
 
@@ -77,7 +77,7 @@ pub fn module_status<'py>(module: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     let py = module.py();
     let module = as_module(module)?;
     let dict = module.dict();
-    let (state, bodies) = (state::of_module(&module), bodies::summary_of(&dict));
+    let (state, bodies) = (state::of_module(&module), Home::of(&dict));
     let fields = PyDict::new(py);
     let (image, source, file, origin, eager) = match (&state, &bodies) {
         (Some(state), _) => (&state.image, &state.source_path, &state.cache_path, &state.origin, state.eager()),

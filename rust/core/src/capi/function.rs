@@ -3,6 +3,7 @@
 //! From CPython 3.12 on, a watcher sees each new function while a module runs that has placeholders, and has the first
 //! call come to `first_call`. On 3.11 the placeholder's own bytecode does that (see `stub`).
 
+use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -83,7 +84,7 @@ unsafe extern "C" fn get_code(function: *mut ffi::PyObject, closure: *mut c_void
     // SAFETY: the descriptor calls this with a function, and the GIL held.
     unsafe {
         match ORIGINAL.get() {
-            Some((get, _)) if hydrated(function) => get(function, closure),
+            Some((get, _)) if hydrated(function) == Hydrated::Yes => get(function, closure),
             _ => ptr::null_mut(),
         }
     }
@@ -94,33 +95,73 @@ unsafe extern "C" fn set_code(function: *mut ffi::PyObject, code: *mut ffi::PyOb
     unsafe {
         match ORIGINAL.get() {
             // The setter compares the new code with that of the function.
-            Some((_, set)) if hydrated(function) => set(function, code, closure),
+            Some((_, set)) if hydrated(function) == Hydrated::Yes => set(function, code, closure),
             _ => -1,
         }
     }
 }
 
-/// Sees to it that the function has its real code; false with an exception set where it cannot.
+#[derive(PartialEq, Eq)]
+pub enum Hydrated {
+    Yes,
+    /// An exception is set.
+    Failed,
+    /// The call came from an audit event that loading this very body raised. There would be none without us.
+    OwnEvent,
+}
+
+/// Sees to it that the function has its real code.
 ///
 /// # Safety
 ///
 /// `function` is a live function, and the GIL is held.
-pub unsafe fn hydrated(function: *mut ffi::PyObject) -> bool {
+pub unsafe fn hydrated(function: *mut ffi::PyObject) -> Hydrated {
     let function = function.cast::<ffi::PyFunctionObject>();
     // SAFETY: as above; the code of a live function is alive.
-    if unsafe { !placeholder::is((*function).func_code) } {
-        return true;
+    let placeholder = unsafe { (*function).func_code };
+    // SAFETY: as above.
+    if unsafe { !placeholder::is(placeholder) } {
+        return Hydrated::Yes;
     }
+    let Some(loading) = Loading::begin(placeholder) else { return Hydrated::OwnEvent };
     // SAFETY: the GIL is held.
     let py = unsafe { Python::assume_attached() };
     let result = catch_unwind(AssertUnwindSafe(|| hydrate(py, function)))
         .unwrap_or_else(|_| Err(PySystemError::new_err("overlay_import failed internally")));
+    drop(loading);
     match result {
-        Ok(()) => true,
+        Ok(()) => Hydrated::Yes,
         Err(error) => {
             error.restore(py);
-            false
+            Hydrated::Failed
         }
+    }
+}
+
+/// The loading of a body by this thread.
+struct Loading(());
+
+thread_local! {
+    static LOADING: RefCell<Vec<*mut ffi::PyObject>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Loading {
+    /// `None` for a third time within itself. A second one may be a finalizer's, which the garbage collector calls
+    /// while its body is being loaded.
+    fn begin(placeholder: *mut ffi::PyObject) -> Option<Self> {
+        LOADING.with_borrow_mut(|loading| {
+            let within = loading.iter().filter(|&&other| other == placeholder).count();
+            (within < 2).then(|| {
+                loading.push(placeholder);
+                Self(())
+            })
+        })
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        LOADING.with_borrow_mut(Vec::pop);
     }
 }
 
@@ -129,11 +170,7 @@ pub unsafe fn hydrated(function: *mut ffi::PyObject) -> bool {
 fn hydrate(py: Python<'_>, function: *mut ffi::PyFunctionObject) -> PyResult<()> {
     // SAFETY: the caller has a live function, whose code is a placeholder.
     let placeholder = unsafe { Bound::from_borrowed_ptr(py, (*function).func_code).cast_into_unchecked::<PyCode>() };
-    // Held by the function and by us; by more where the core is still there, or where several functions share it.
-    // SAFETY: the placeholder is alive.
-    let may_be_shared = unsafe { ffi::Py_REFCNT(placeholder.as_ptr()) } > 2;
-    let (bodies, number) = placeholder::body(&placeholder)?;
-    let (code, is_first) = Bodies::code(&bodies, number, may_be_shared)?;
+    let (code, is_first) = Bodies::code_of(&placeholder)?;
     // SAFETY: the function is alive, as before. Making the code may have run other code of the program, which may have
     // called the function: its code is set once. The reference to the placeholder is given back last.
     unsafe {
@@ -183,8 +220,13 @@ unsafe extern "C" fn first_call(
     // SAFETY: the interpreter calls this for a function that `created` gave it to, with arguments as it calls any
     // function; they are handed on as they are.
     unsafe {
-        let Some(plain) = PLAIN.get().filter(|_| hydrated(function)) else { return ptr::null_mut() };
         let py = Python::assume_attached();
+        let Some(plain) = PLAIN.get() else { return ptr::null_mut() };
+        match hydrated(function) {
+            Hydrated::Yes => {}
+            Hydrated::Failed => return ptr::null_mut(),
+            Hydrated::OwnEvent => return py.None().into_ptr(),
+        }
         // Where they cannot be asked for, there are none.
         let tools = monitoring::tools(py).unwrap_or_default();
         let result = stack::nested(|| call::vectorcall(*plain, function, args, nargsf, kwnames));

@@ -86,7 +86,7 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
 impl Template {
     fn new(py: Python<'_>) -> PyResult<Self> {
         check_layout(py)?;
-        let consts = Self::consts(py, py.None().into_bound(py))?;
+        let consts = Self::consts(py)?;
         let code = Self::code(&consts)?;
         let head: *mut CodeHead = code.as_ptr().cast();
         let kind = &raw const ffi::PyCode_Type;
@@ -121,12 +121,12 @@ impl Template {
         super::stub::code(consts)
     }
 
-    /// The constants of a placeholder: a function takes its docstring from there.
-    fn consts<'py>(py: Python<'py>, doc: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+    /// The constants of a placeholder without a docstring, which would come first.
+    fn consts(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
         #[cfg(Py_3_12)]
-        return PyTuple::new(py, [doc]);
+        return PyTuple::new(py, [py.None()]);
         #[cfg(not(Py_3_12))]
-        return PyTuple::new(py, [doc, super::stub::handler(py)?]);
+        return PyTuple::new(py, [py.None().into_bound(py), super::stub::handler(py)?]);
     }
 }
 
@@ -163,7 +163,8 @@ fn check_layout(py: Python<'_>) -> PyResult<()> {
 pub struct Face<'a, 'py> {
     pub name: &'a Bound<'py, PyString>,
     pub qualname: &'a Bound<'py, PyString>,
-    pub doc: &'a Bound<'py, PyAny>,
+    /// Where there is a docstring: a tuple that begins with it, whose second item is nobody's.
+    pub consts: Option<&'a Bound<'py, PyTuple>>,
     pub filename: &'a Bound<'py, PyAny>,
     /// A tuple of the module's `Bodies`.
     pub bodies: &'a Bound<'py, PyTuple>,
@@ -175,9 +176,15 @@ pub struct Face<'a, 'py> {
 pub fn make<'py>(face: &Face<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
     let py = face.name.py();
     let template = TEMPLATE.get_or_try_init(py, || Template::new(py))?;
-    let consts = match face.doc.is_none() {
-        true => template.consts.bind(py).clone(),
-        false => Template::consts(py, face.doc.clone())?,
+    let consts = match face.consts {
+        Some(consts) => {
+            #[cfg(Py_3_12)]
+            set_const(consts, 1, py.None().into_bound(py));
+            #[cfg(not(Py_3_12))]
+            set_const(consts, 1, super::stub::handler(py)?);
+            consts.clone()
+        }
+        None => template.consts.bind(py).clone(),
     };
     let original: *mut CodeHead = template.code.as_ptr().cast();
     // SAFETY: the copy is a new object of the template's size, and takes all that lies behind the head of a variable
@@ -202,7 +209,7 @@ pub fn make<'py>(face: &Face<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         (*copy).co_name = face.name.clone().into_ptr();
         (*copy).co_qualname = face.qualname.clone().into_ptr();
         (*copy).co_firstlineno = face.body as c_int;
-        if !face.doc.is_none() {
+        if face.consts.is_some() {
             (*copy).co_flags |= HAS_DOCSTRING;
         }
         #[cfg(Py_3_12)]
@@ -225,16 +232,63 @@ pub unsafe fn is(code: *mut ffi::PyObject) -> bool {
     unsafe { (*code.cast::<CodeHead>()).co_linetable == MARK.load(Ordering::Relaxed) }
 }
 
+/// What all placeholders of a module have in `co_names`. The garbage collector need not look at it: it leads to nothing
+/// but strings.
+pub fn names_of<'py>(bodies: &Bound<'py, Bodies>) -> PyResult<Bound<'py, PyTuple>> {
+    let names = PyTuple::new(bodies.py(), [bodies])?;
+    for object in [bodies.as_ptr(), names.as_ptr()] {
+        // SAFETY: both are alive; what is tracked is an object of the collector's, and may be taken out.
+        unsafe {
+            if ffi::PyObject_GC_IsTracked(object) == 1 {
+                ffi::PyObject_GC_UnTrack(object.cast());
+            }
+        }
+    }
+    Ok(names)
+}
+
 /// Where the body of a placeholder is: the module's bodies, and the number.
 pub fn body<'py>(placeholder: &Bound<'py, PyCode>) -> PyResult<(Bound<'py, Bodies>, u32)> {
     let head: *mut CodeHead = placeholder.as_ptr().cast();
-    // SAFETY: a live code object, whose `co_names` is a tuple.
-    let (names, number) = unsafe {
-        let names = Bound::from_borrowed_ptr(placeholder.py(), (*head).co_names);
-        (names.cast_into_unchecked::<PyTuple>(), (*head).co_firstlineno)
-    };
-    Ok((names.get_item(0)?.cast_into::<Bodies>()?, number as u32))
+    // SAFETY: a live code object.
+    let number = unsafe { (*head).co_firstlineno };
+    Ok((names(placeholder).get_item(0)?.cast_into::<Bodies>()?, number as u32))
 }
+
+fn names<'py>(code: &Bound<'py, PyCode>) -> Bound<'py, PyTuple> {
+    let head: *mut CodeHead = code.as_ptr().cast();
+    // SAFETY: a live code object, whose `co_names` is a tuple.
+    unsafe { Bound::from_borrowed_ptr(code.py(), (*head).co_names).cast_into_unchecked() }
+}
+
+/// The code that a function of this placeholder has got.
+pub fn shared<'py>(placeholder: &Bound<'py, PyCode>) -> Option<Bound<'py, PyCode>> {
+    names(placeholder).get_item(1).ok()?.cast_into().ok()
+}
+
+/// Leaves the code to the next function that has the same placeholder, where there may be one.
+pub fn share<'py>(
+    placeholder: &Bound<'py, PyCode>,
+    bodies: &Bound<'py, Bodies>,
+    code: &Bound<'py, PyCode>,
+) -> PyResult<()> {
+    let head: *mut CodeHead = placeholder.as_ptr().cast();
+    // SAFETY: the placeholder is alive.
+    if unsafe { ffi::Py_REFCNT(placeholder.as_ptr()) } <= OWN_REFERENCES {
+        return Ok(());
+    }
+    let names = PyTuple::new(placeholder.py(), [bodies.as_any(), code.as_any()])?;
+    // SAFETY: the placeholder is alive, and only we look at its `co_names`; the old reference is given back.
+    unsafe {
+        let before = (*head).co_names;
+        (*head).co_names = names.into_ptr();
+        ffi::Py_DECREF(before);
+    }
+    Ok(())
+}
+
+/// Of a placeholder with one function, while that gets its code.
+const OWN_REFERENCES: ffi::Py_ssize_t = 2;
 
 /// The constants of a code object.
 pub fn consts<'py>(code: &Bound<'py, PyCode>) -> Bound<'py, PyTuple> {

@@ -15,8 +15,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict, PyTuple};
 
+use super::function::{self, Hydrated};
 use super::stack::{self, ThreadState};
-use super::{call, function, placeholder, types};
+use super::{call, placeholder, types};
 
 /// `LOAD_CONST 1`, `UNARY_NEGATIVE`, `RETURN_VALUE`, `RESUME 0`.
 const BYTECODE: [u8; 8] = [100, 1, 11, 0, 83, 0, 151, 0];
@@ -104,8 +105,17 @@ unsafe extern "C" fn negative(_handler: *mut ffi::PyObject) -> *mut ffi::PyObjec
         let args = Bound::from_owned_ptr(py, args).cast_into_unchecked::<PyTuple>();
         let kwargs = Bound::from_owned_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked::<PyDict>());
         let result = match function::hydrated(function.as_ptr()) {
-            true => stack::nested(|| call::tuple_and_dict(function.as_ptr(), args.as_ptr(), kwargs_or_null(&kwargs))),
-            false => ptr::null_mut(),
+            Hydrated::Yes => {
+                // Whoever walks the frames, as faulthandler does, goes past this one.
+                let cframe = (*state).cframe;
+                (*cframe).current_frame = (*frame).previous;
+                let kwargs = kwargs_or_null(&kwargs);
+                let result = stack::nested(|| call::tuple_and_dict(function.as_ptr(), args.as_ptr(), kwargs));
+                (*cframe).current_frame = frame;
+                result
+            }
+            Hydrated::Failed => ptr::null_mut(),
+            Hydrated::OwnEvent => py.None().into_ptr(),
         };
         drop((args, kwargs));
         leave_unseen(state);

@@ -2,12 +2,15 @@
 //!
 //! Each function of the module's level and of its class bodies gives way to a marker, a tuple that no compiler makes:
 //!
-//! `(StopIteration, number of the body, name, qualified name, docstring or None)`
+//! `(docstring or None, StopIteration, number of the body, name, qualified name)`
 //!
 //! Code that runs as soon as its function is made (comprehensions, the scopes of type parameters) stays.
 
 use super::graph::{CODE_CONSTS, CODE_FILENAME, CODE_NAME, CODE_QUALNAME, Graph};
 use crate::FileError;
+
+/// The form of the markers. To be changed with it: code that meets markers of another form must not run.
+pub const MARKERS: u32 = 1;
 
 /// A body smaller than this stays: its marker and its place in the directory would cost as much as they save.
 const SMALLEST: usize = 120;
@@ -142,11 +145,11 @@ impl<'a> Graph<'a> {
             self.nodes[names[1] as usize].interned = false;
         }
         let children = vec![
+            doc.unwrap_or_else(|| self.push(b'N', &[])),
             self.push(b'S', &[]),
             self.push(b'i', number),
             names[0],
             names[1],
-            doc.unwrap_or_else(|| self.push(b'N', &[])),
         ];
         let marker = self.push(b')', MARKER_LEN);
         self.nodes[marker as usize].children = children;

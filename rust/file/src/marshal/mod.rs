@@ -26,7 +26,7 @@ mod write;
 
 use crate::FileError;
 use graph::Graph;
-pub use hollow::{Bodies, Hollow, hollow};
+pub use hollow::{Bodies, Hollow, MARKERS, hollow};
 
 /// On the type of an object: it has a number, by which `r` refers to it.
 const FLAG_REF: u8 = 0x80;
