@@ -34,9 +34,10 @@ test: setup  ## the Rust tests, and the Python tests on the default Python
 test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 to 3.15
 	tools/find-pythons $(VERSIONS) | xargs -n 2 tools/test-wheel
 
-lint: setup  ## formatting, lints, types, and the stubs against the native module
+lint: setup .pythons/found  ## formatting, lints, types, and the stubs against the native module
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	while read -r _ python; do PYO3_PYTHON=$$python cargo clippy -p overlay-core -- -D warnings; done <.pythons/found
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -71,6 +71,7 @@ def test_status_tells_what_is_enabled(environment):
         "version",
         "python",
         "supported",
+        "level",
         "reason",
         "core",
         "enabled",

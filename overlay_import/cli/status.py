@@ -28,11 +28,13 @@ def _state() -> dict[str, Any]:
     settings = _startup_file.read()
     enabled = settings is not None
     settings = settings or {}
+    level, reason = _level()
     return {
         "version": overlay_import.__version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "supported": not overlay_import._unsupported,
-        "reason": overlay_import._unsupported or None,
+        "level": level,
+        "reason": reason or None,
         "core": _core_path(),
         "enabled": enabled,
         "pth": _startup_file.path(),
@@ -54,11 +56,26 @@ def _core_path() -> str | None:
     return _core.__file__
 
 
+def _level() -> tuple[str, str]:
+    """The highest level that this interpreter allows, and why there is none above it."""
+    if overlay_import._unsupported:
+        return "off", overlay_import._unsupported
+    from overlay_import import _core
+
+    try:
+        _core.set_level("bodies")
+    except SystemError as error:
+        return "declared", str(error)
+    return "bodies", ""
+
+
 def _lines(state: dict[str, Any]) -> list[str]:
     supported = "supported" if state["supported"] else f"not supported: {state['reason']}"
+    level = f"up to {state['level']}" + (f": {state['reason']}" if state["reason"] else "")
     facts = {
         "version": state["version"],
         "python": f"{state['python']}, {supported}",
+        "level": level,
         "core": state["core"] or "none",
         "enabled": f"yes, by {state['pth']}" if state["enabled"] else f"no: there is no {state['pth']}",
     }

@@ -13,7 +13,7 @@ use crate::FileError;
 pub const MARKERS: u32 = 1;
 
 /// A body smaller than this stays: its marker and its place in the directory would cost as much as they save.
-const SMALLEST: usize = 120;
+const SMALLEST: usize = 90;
 
 const OPTIMIZED: u32 = 0x1;
 /// `CO_HAS_DOCSTRING`, from CPython 3.14 on.
