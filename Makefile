@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format bench conformance wheels clean always
+.PHONY: help setup demo test test-all lint format bench conformance equivalence wheels clean always
 
 # Overlays are .pyc files: where writing these is forbidden there would be nothing to test or to time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,7 +13,7 @@ export PIP_QUIET := 1
 PYTHON ?= python3
 # What test-all and conformance must find, as in VERSIONS="3.12 3.13"; empty: whatever is there, or the one in .venv.
 VERSIONS :=
-# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re".
+# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re"; for tools/equivalence, as in OPTIONS="--only rich".
 OPTIONS :=
 BIN := .venv/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
@@ -37,7 +37,7 @@ test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 t
 lint: setup .pythons/found  ## formatting, lints, types, and the stubs against the native module
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	while read -r _ python; do PYO3_PYTHON=$$python cargo clippy -p overlay-core -- -D warnings; done <.pythons/found
+	while read -r _ python; do PYO3_PYTHON=$$python cargo clippy -p overlay-core -- -D warnings </dev/null; done <.pythons/found
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -58,6 +58,9 @@ ifdef VERSIONS
 else
 	$(BIN)/python tools/conformance $(OPTIONS)
 endif
+
+equivalence: setup  ## real packages must be, function for function and event for event, what they are without overlays
+	$(BIN)/python tools/equivalence $(OPTIONS)
 
 wheels: dist/.built  ## dist/: the source archive, and a wheel for each CPython found
 

@@ -38,10 +38,7 @@ show("when chart() has run:")
 
 def main():
     python = programs.python()
-    print(
-        "\nReal programs, plainly and with overlays. They declare none, so at the level `declared` little can change;"
-    )
-    print("what they gain comes from a shorter way through the import.\n")
+    print("\nReal programs, plainly and with overlays. They declare none: their functions' bodies load on the first call.\n")
     print(f"   {'':22}{'same output':12}{'plain':>9}{'overlays':>10}   overlays / plain")
     same = [run_job(python, title, arguments) for title, arguments in programs.JOBS.items()]
     with tempfile.TemporaryDirectory() as folder:

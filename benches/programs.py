@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "benches"
 PACKAGES = ("networkx", "rich", "sqlalchemy", "sympy")
-# What only the benchmarks use.
-MORE_PACKAGES = ("django", "fastapi", "matplotlib", "openai", "pandas")
+# What only the benchmarks and `tools/equivalence` use.
+MORE_PACKAGES = ("coverage", "django", "fastapi", "httpx", "matplotlib", "openai", "pandas")
 
 # What runs, as `python ARGS`.
 LEDGER = [str(HERE / "example" / "tool.py")]
@@ -36,7 +36,8 @@ def python_to_measure():
 
 def _python(folder, packages, can_miss=()):
     interpreter, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists() or ready.read_text() != sys.version:
+    made_of = f"{sys.version}\n{' '.join(packages)}\n"
+    if not ready.exists() or ready.read_text() != made_of:
         print(f"Making {folder.relative_to(ROOT)}/ with {', '.join(packages)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [interpreter, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
@@ -44,5 +45,5 @@ def _python(folder, packages, can_miss=()):
             subprocess.run([*install, package], check=package not in can_miss)
         [site_packages] = folder.glob("lib/python*/site-packages")
         (site_packages / "overlay_import.pth").write_text(f"{ROOT}\n")
-        ready.write_text(sys.version)
+        ready.write_text(made_of)
     return str(interpreter)

@@ -156,3 +156,42 @@ def test_an_audit_hook_may_be_a_function_that_is_called_for_the_first_time(proje
     )
     code = "import m, sys\nsys.addaudithook(m.hook)\nsys.audit('test', 1)\nprint(m.other(1), m.seen)\n"
     assert same_output(project.path, code, **BODIES) == "[1, 'other', 9] [['test', 1]]\n"
+
+
+def test_a_first_call_does_not_keep_the_exception_that_is_being_handled(project):
+    project.write("m", MODULE)
+    code = """
+    import m, weakref
+    class Value: pass
+    def fail():
+        value = Value()
+        global alive
+        alive = weakref.ref(value)
+        raise ValueError
+    try:
+        fail()
+    except ValueError:
+        m.nests(m.current, 1)
+        m.chains.__code__
+    print(alive())
+    """
+    assert same_output(project.path, code, **BODIES) == "None\n"
+
+
+def test_a_lazy_name_read_in_a_handler_does_not_keep_the_exception(project):
+    project.write("m", "# overlay: lazy, name\nname = 1\n# overlay: lazy, other\nother = 1\n")
+    code = """
+    import m, weakref
+    class Value: pass
+    def fail():
+        value = Value()
+        global alive
+        alive = weakref.ref(value)
+        raise ValueError
+    try:
+        fail()
+    except ValueError:
+        m.name
+    print(alive())
+    """
+    assert same_output(project.path, code, **BODIES) == "None\n"

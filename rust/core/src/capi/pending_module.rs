@@ -137,6 +137,8 @@ fn missing(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<*
     if !error.is_instance_of::<PyAttributeError>(py) {
         return Err(error);
     }
+    // Now: PyO3 would let go of it, and of what it leads to, when it is called the next time.
+    drop(error.into_value(py).into_bound(py));
     // SAFETY: the interpreter gave us a live name.
     let name = unsafe { Bound::from_borrowed_ptr(py, name) };
     let pending = state::of_module(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));

@@ -263,7 +263,9 @@ fn names<'py>(code: &Bound<'py, PyCode>) -> Bound<'py, PyTuple> {
 
 /// The code that a function of this placeholder has got.
 pub fn shared<'py>(placeholder: &Bound<'py, PyCode>) -> Option<Bound<'py, PyCode>> {
-    names(placeholder).get_item(1).ok()?.cast_into().ok()
+    // No exception for the ordinary case: PyO3 would not let go of it before it is called the next time.
+    let names = Some(names(placeholder)).filter(|names| names.len() == 2)?;
+    names.get_item(1).ok()?.cast_into().ok()
 }
 
 /// Leaves the code to the next function that has the same placeholder, where there may be one.
