@@ -38,7 +38,7 @@ show("when chart() has run:")
 
 def main():
     python = programs.python()
-    print("\nReal programs, plainly and with overlays. They declare none: their functions' bodies load on the first call.\n")
+    print("\nReal programs, plainly and with overlays. They declare none: what is lazy is the bodies of functions.\n")
     print(f"   {'':22}{'same output':12}{'plain':>9}{'overlays':>10}   overlays / plain")
     same = [run_job(python, title, arguments) for title, arguments in programs.JOBS.items()]
     with tempfile.TemporaryDirectory() as folder:

@@ -205,6 +205,16 @@ def stop(x):
 def local(x):
     value = [x, "local", len("some text")]
     return value, inner(x)
+class Manager:
+    def __enter__(self):
+        value = [self, "enter", len("some text")]
+        return len(value)
+    def __exit__(self, *details):
+        value = [self, "exit", len("some text")]
+        return len(value) == 0
+def managed():
+    with Manager() as value:
+        return value, "managed", len("some text")
 """
 
 
@@ -261,7 +271,15 @@ def test_a_callback_may_disable_events_and_call_for_the_first_time(project):
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with 3.12")
 @pytest.mark.parametrize(
     "call",
-    ["m.inner(1)", "m.local(x=1)", "m.local(*[1])", "[m.local(1), len('x')]", "m.local()", "sorted([1], key=m.local)"],
+    [
+        "m.inner(1)",
+        "m.local(x=1)",
+        "m.local(*[1])",
+        "[m.local(1), len('x')]",
+        "m.local()",
+        "sorted([1], key=m.local)",
+        "m.managed()",
+    ],
 )
 def test_a_first_call_is_not_reported_as_that_of_a_c_function(project, call):
     use = f"""

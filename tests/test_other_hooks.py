@@ -273,3 +273,17 @@ def test_multiprocessing_imports_in_its_children(project):
     if sys.version_info >= (3, 12):
         code = "import warnings; warnings.simplefilter('ignore')\n" + dedent(code)
     assert assert_same_run(project.path, code).stdout == "[2, 3]\n" * 3
+
+
+@pytest.mark.parametrize("level", ["declared", "bodies"])
+@pytest.mark.parametrize(
+    "profile",
+    ["import sys; sys.setprofile(lambda *event: None)", "import cProfile; cProfile.Profile().enable()"],
+    ids=["setprofile", "cProfile"],
+)
+def test_modules_are_imported_while_the_program_is_profiled(project, profile, level):
+    project.write("plain", "X = 1\n")
+    project.write("declares", "# overlay: lazy, Y\nY = 2\n")
+    code = f"{profile}\nimport plain, declares\nprint(plain.X, declares.Y)\n"
+    for _ in ("cold", "warm"):
+        assert project.run(code, OVERLAY_IMPORT_LAZY=level).stdout == "1 2\n"

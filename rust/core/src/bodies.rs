@@ -1,7 +1,7 @@
 //! The function bodies of one module: what its placeholders get their code from.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 
 use overlay_file::{Image, Kind};
@@ -12,7 +12,7 @@ use pyo3::types::{PyCode, PyDict, PyString, PyTuple};
 
 use crate::capi::{code, placeholder};
 use crate::state::Origin;
-use crate::{errors, importing};
+use crate::{errors, importing, learning};
 
 /// Where a module's bodies come from. Its placeholders hold it, so it lives as long as there is a body to load.
 #[pyclass(frozen, module = "overlay_import._core")]
@@ -33,6 +33,8 @@ pub struct Home {
     pub origin: Origin,
     loaded: AtomicU32,
     bytes_loaded: AtomicU64,
+    /// Whether bodies have been read in the import that is going on.
+    pub is_read: AtomicBool,
 }
 
 /// How many bodies there are, and their bytes in the file.
@@ -65,6 +67,7 @@ impl Home {
             origin,
             loaded: AtomicU32::new(0),
             bytes_loaded: AtomicU64::new(0),
+            is_read: AtomicBool::new(false),
         });
         let before = REGISTRY.lock().insert(home.dict, Arc::downgrade(&home));
         drop(before);
@@ -133,6 +136,7 @@ impl Bodies {
             importing::discard_bad_file(home.cache_path.bind(py), number);
             errors::corrupt(py, home.name.bind(py), &home.cache_path, &error)
         })?;
+        learning::has_read(home);
         let code = code::unmarshal(py, &payload)?.cast_into::<PyCode>()?;
         placeholder::set_filename(&code, home.source_path.bind(py));
         Ok(code)

@@ -4,18 +4,24 @@
 //! those in the core that this took. When the outermost import is over, and the modules around have used more of them,
 //! the file is written once more.
 
+use std::mem;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Home};
 use crate::capi::call;
 
-static IMPORTS: Mutex<Imports> = Mutex::new(Imports { depth: 0, written: Vec::new() });
+static IMPORTS: Mutex<Imports> = Mutex::new(Imports { depth: 0, written: Vec::new(), read: Vec::new() });
 
 struct Imports {
     /// How many modules are being executed, by any thread.
     depth: usize,
     written: Vec<Written>,
+    /// Modules whose bodies have been read.
+    read: Vec<Weak<Home>>,
 }
 
 /// A module whose file has been written in this import.
@@ -38,6 +44,17 @@ pub fn module_has_run(finish: &Bound<'_, PyAny>, bodies: Option<&Bound<'_, Bodie
     }
 }
 
+/// Notes that bodies were read from a module's file, whose pages are given back when the import is over.
+pub fn has_read(home: &Arc<Home>) {
+    if !home.is_read.load(Ordering::Relaxed) {
+        let mut imports = IMPORTS.lock();
+        if imports.depth > 0 {
+            home.is_read.store(true, Ordering::Relaxed);
+            imports.read.push(Arc::downgrade(home));
+        }
+    }
+}
+
 /// The execution of a module.
 pub struct Import<'py>(Python<'py>);
 
@@ -50,14 +67,18 @@ impl<'py> Import<'py> {
 
 impl Drop for Import<'_> {
     fn drop(&mut self) {
-        let written = {
+        let (written, read) = {
             let mut imports = IMPORTS.lock();
             imports.depth -= 1;
-            match imports.depth {
-                0 => std::mem::take(&mut imports.written),
-                _ => return,
+            if imports.depth > 0 {
+                return;
             }
+            (mem::take(&mut imports.written), mem::take(&mut imports.read))
         };
+        for home in read.iter().filter_map(Weak::upgrade) {
+            home.is_read.store(false, Ordering::Relaxed);
+            home.image.release();
+        }
         for module in written {
             let used = module.bodies.bind(self.0).get().stop_learning();
             if used.len() > module.used {

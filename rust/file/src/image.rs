@@ -98,6 +98,11 @@ impl Image {
         }
     }
 
+    /// Gives back the pages of the file that reading has mapped, and those around them: they count as the process's own.
+    pub fn release(&self) {
+        self.source.release();
+    }
+
     /// Reads and checks everything: every payload, and that every name is found under its key.
     pub fn verify(&self) -> Result<(), FileError> {
         for number in 0..self.len() {

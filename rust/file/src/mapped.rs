@@ -43,10 +43,12 @@ impl Source for Mapped {
         let start = within(self, offset, len)?;
         let mut bytes = zeroed(len)?;
         copy_out(self.0.as_ptr().wrapping_add(start), &mut bytes)?;
-        // The kernel has mapped the pages around as well, which would count as the process's own.
+        Ok(Cow::Owned(bytes))
+    }
+
+    fn release(&self) {
         // SAFETY: a private mapping that nobody writes to: what is read again comes from the file again.
         let _ = unsafe { self.0.unchecked_advise(UncheckedAdvice::DontNeed) };
-        Ok(Cow::Owned(bytes))
     }
 }
 

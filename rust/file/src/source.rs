@@ -15,6 +15,9 @@ pub trait Source {
 
     /// The `len` bytes at `offset`, borrowed where they are private memory already.
     fn read_at(&self, offset: u64, len: usize) -> Result<Cow<'_, [u8]>, FileError>;
+
+    /// Gives back what memory can be had again from the file.
+    fn release(&self) {}
 }
 
 /// A file that was read whole.

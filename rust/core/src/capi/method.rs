@@ -33,13 +33,16 @@ pub fn make_plain(loader: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-/// A method descriptor of `class`, the loader, for `importing::exec_module`.
+/// A method descriptor for `importing::exec_module`, for `class`, the loader.
+///
+/// Of its base class, which a loader may be by the end of the call: a profiler binds the descriptor once more then.
 pub fn exec_module<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     let _ = LOADER.set(class.py(), class.clone().unbind());
     let function = ffi::PyMethodDefPointer { PyCFunction: exec_module_slot };
     let definition = Box::leak(Box::new(types::method(c"exec_module", function, ffi::METH_O)));
+    let base = class.getattr(intern!(class.py(), "__base__"))?.cast_into::<PyType>()?;
     // SAFETY: the class is alive and the definition lives for ever; the result is a new reference or null.
-    unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyDescr_NewMethod(class.as_type_ptr(), definition)) }
+    unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyDescr_NewMethod(base.as_type_ptr(), definition)) }
 }
 
 unsafe extern "C" fn exec_module_slot(loader: *mut ffi::PyObject, module: *mut ffi::PyObject) -> *mut ffi::PyObject {
