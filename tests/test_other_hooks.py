@@ -219,7 +219,7 @@ def test_a_changed_pathfinder_is_asked(project, monkeypatch):
     find_spec = PathFinder.find_spec
     monkeypatch.setattr(PathFinder, "find_spec", lambda *args: asked.append(args[0]) or find_spec(*args))
     assert importlib.import_module("m").more(1) == 2
-    assert asked == ["m"]
+    assert asked.count("m") == 1
 
 
 def test_only_an_exact_source_file_loader_gives_way_to_ours(project):
