@@ -2,7 +2,7 @@
 //!
 //! A module that has just been compiled runs with all its bodies outside, and its file is written when it has run, with
 //! those in the core that this took. When the outermost import is over, and the modules around have used more of them,
-//! the file is written once more.
+//! the file is written once more. Then, too, the pages of the files are given back that bodies were read from.
 
 use std::mem;
 use std::sync::atomic::Ordering;

@@ -149,19 +149,22 @@ impl Loading {
     /// `None` for a third time within itself. A second one may be a finalizer's, which the garbage collector calls
     /// while its body is being loaded.
     fn begin(placeholder: *mut ffi::PyObject) -> Option<Self> {
-        LOADING.with_borrow_mut(|loading| {
+        let begin = |loading: &RefCell<Vec<_>>| {
+            let mut loading = loading.borrow_mut();
             let within = loading.iter().filter(|&&other| other == placeholder).count();
             (within < 2).then(|| {
                 loading.push(placeholder);
                 Self(())
             })
-        })
+        };
+        // A thread that is about to end may have it no more.
+        LOADING.try_with(begin).unwrap_or(Some(Self(())))
     }
 }
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        LOADING.with_borrow_mut(Vec::pop);
+        let _ = LOADING.try_with(|loading| loading.borrow_mut().pop());
     }
 }
 
@@ -186,12 +189,16 @@ fn hydrate(py: Python<'_>, function: *mut ffi::PyFunctionObject) -> PyResult<()>
 }
 
 /// The version that the interpreter gives to a function of this code, and by which specialised calls know it.
+#[cfg(Py_3_12)]
 fn version_of(code: &Bound<'_, PyCode>) -> Option<u32> {
-    #[cfg(Py_3_12)]
     // SAFETY: a live code object begins with these fields.
-    return Some(unsafe { (*code.as_ptr().cast::<CodeHead>()).co_version });
-    #[cfg(not(Py_3_12))]
-    return code.is_none().then_some(0);
+    Some(unsafe { (*code.as_ptr().cast::<CodeHead>()).co_version })
+}
+
+/// CPython 3.11 gives a function its version when it first needs one.
+#[cfg(not(Py_3_12))]
+fn version_of(_: &Bound<'_, PyCode>) -> Option<u32> {
+    None
 }
 
 /// Only one function may go by the version of its code: the defaults of a second one may have been changed.
