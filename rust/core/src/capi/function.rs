@@ -158,7 +158,7 @@ impl Loading {
             })
         };
         // A thread that is about to end may have it no more.
-        LOADING.try_with(begin).unwrap_or(Some(Self(())))
+        LOADING.try_with(begin).unwrap_or_else(|_| Some(Self(())))
     }
 }
 
