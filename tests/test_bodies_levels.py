@@ -107,7 +107,7 @@ def test_what_was_compiled_ahead_has_all_bodies_outside(bodies):
     path = bodies.write("helpers_", HELPERS)
     assert command("compile", path, cwd=bodies.path).status == 0
     assert in_core(path) == {}
-    module = bodies.module("helpers_", HELPERS)
+    module = bodies.again("helpers_")
     assert (overlay_import.status(module).origin, module.used_by_itself(2)) == ("cache", [2, "some text", 4])
 
 
