@@ -158,9 +158,14 @@ def test_an_audit_hook_may_be_a_function_that_is_called_for_the_first_time(proje
     assert same_output(project.path, code, **BODIES) == "[1, 'other', 9] [['test', 1]]\n"
 
 
-def test_a_first_call_does_not_keep_the_exception_that_is_being_handled(project):
-    project.write("m", MODULE)
-    code = """
+@pytest.mark.parametrize(
+    ("source", "use"),
+    [(MODULE, "m.nests(m.current, 1), m.chains.__code__"), ("X = 1\n# overlay: lazy, name\nname = 1\n", "m.name")],
+    ids=["a first call", "a read of a lazy name"],
+)
+def test_nothing_keeps_the_exception_that_is_being_handled(project, source, use):
+    project.write("m", source)
+    code = f"""
     import m, weakref
     class Value: pass
     def fail():
@@ -171,27 +176,7 @@ def test_a_first_call_does_not_keep_the_exception_that_is_being_handled(project)
     try:
         fail()
     except ValueError:
-        m.nests(m.current, 1)
-        m.chains.__code__
-    print(alive())
-    """
-    assert same_output(project.path, code, **BODIES) == "None\n"
-
-
-def test_a_lazy_name_read_in_a_handler_does_not_keep_the_exception(project):
-    project.write("m", "# overlay: lazy, name\nname = 1\n# overlay: lazy, other\nother = 1\n")
-    code = """
-    import m, weakref
-    class Value: pass
-    def fail():
-        value = Value()
-        global alive
-        alive = weakref.ref(value)
-        raise ValueError
-    try:
-        fail()
-    except ValueError:
-        m.name
+        {use}
     print(alive())
     """
     assert same_output(project.path, code, **BODIES) == "None\n"

@@ -187,10 +187,8 @@ pub fn make<'py>(face: &Face<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         None => template.consts.bind(py).clone(),
     };
     let original: *mut CodeHead = template.code.as_ptr().cast();
-    // SAFETY: the copy is a new object of the template's size, and takes all that lies behind the head of a variable
-    // object from it. The template has never run, so what it owns is in the fields given anew or shared below: those
-    // that only hold something after a run (caches, monitoring data, weak references) are null. Each field takes over
-    // or takes a new reference.
+    // SAFETY: the copy is a new object of the template's size. The template has never run, so all that it owns is in the
+    // fields set or shared below, each with a reference of its own; caches, monitoring data, weak references are null.
     unsafe {
         let copy = ffi::PyObject_NewVar::<CodeHead>(&raw mut ffi::PyCode_Type, (*original).ob_base.ob_size);
         if copy.is_null() {
