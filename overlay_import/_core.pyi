@@ -31,6 +31,8 @@ __all__ = [
     "remove_module_attributes",
     "set_level",
     "split_source",
+    "start_recording",
+    "stop_recording",
     "why_stale",
     "write_file",
 ]
@@ -57,6 +59,14 @@ _Declared: TypeAlias = tuple[_Item, int, str, str, list[str]]
 _Level: TypeAlias = Literal["declared", "bodies"]
 _Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
 """`(name, marshalled name, payload, "code" or "constant", needs, flags)`."""
+
+_Event: TypeAlias = tuple[
+    Literal["read", "unmarshal", "body", "overlay"], str, Hashable, tuple[CodeType, int] | None, int, int, int
+]
+"""`(what, source file, name of the overlay or code of the body, (code, line) that touched it, start, end, bytes)`.
+
+Start and end are nanoseconds before `stop_recording` was called.
+"""
 
 @final
 class OverlayFinder:
@@ -174,6 +184,12 @@ def set_level(level: _Level) -> None:
 
 def why_stale(path: str, source: str) -> str | None:
     """Why the cache file `path` does not stand for `source`; `None` where it does."""
+
+def start_recording() -> None:
+    """Records what is read and loaded from now on."""
+
+def stop_recording() -> list[_Event]:
+    """What was recorded, in the order in which it ended. Records no more."""
 
 def describe_file(path: str) -> _FileDescription:
     """What a file holds; the core is the first entry. Raises `ValueError` for what is no overlay file."""

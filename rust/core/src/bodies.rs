@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyString, PyTuple};
 
 use crate::capi::{code, placeholder};
+use crate::recording::{Watch, What};
 use crate::state::Origin;
 use crate::{errors, importing, learning};
 
@@ -79,9 +80,12 @@ impl Home {
         REGISTRY.lock().get(&(dict.as_ptr() as usize))?.upgrade()
     }
 
-    fn note(&self, body: u32) {
+    /// Counts a body that has been loaded; gives its bytes in the file.
+    fn note(&self, body: u32) -> u64 {
+        let bytes = self.image.entry(body).map_or(0, |entry| entry.length);
         self.loaded.fetch_add(1, Ordering::Relaxed);
-        self.bytes_loaded.fetch_add(self.image.entry(body).map_or(0, |entry| entry.length), Ordering::Relaxed);
+        self.bytes_loaded.fetch_add(bytes, Ordering::Relaxed);
+        bytes
     }
 
     pub fn sizes(&self) -> Sizes {
@@ -116,6 +120,7 @@ impl Bodies {
         if let Some(code) = placeholder::shared(placeholder) {
             return Ok((code, false));
         }
+        let loading = Watch::start_for_caller(placeholder.py());
         let (bodies, number) = placeholder::body(placeholder)?;
         let code = bodies.get().read(placeholder.py(), number)?;
         // Another thread may have been as far.
@@ -123,7 +128,8 @@ impl Bodies {
             return Ok((code, false));
         }
         placeholder::share(placeholder, &bodies, &code)?;
-        bodies.get().home.note(number);
+        let bytes = bodies.get().home.note(number);
+        loading.stop(What::Body, bodies.get().source_path(placeholder.py()), Some(&code), bytes);
         if let Some(learned) = &mut *bodies.get().learned.lock() {
             learned.push(number);
         }
@@ -140,6 +146,11 @@ impl Bodies {
         let code = code::unmarshal(py, &payload)?.cast_into::<PyCode>()?;
         placeholder::set_filename(&code, home.source_path.bind(py));
         Ok(code)
+    }
+
+    /// The module's source file.
+    pub fn source_path<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.home.source_path.bind(py)
     }
 
     /// The bodies loaded so far.
@@ -162,7 +173,7 @@ pub fn any(image: &Image) -> bool {
 pub fn fill<'py>(core: &Bound<'py, PyCode>, bodies: &Bound<'py, Bodies>, eager: bool) -> PyResult<()> {
     let py = core.py();
     let names = placeholder::names_of(bodies)?;
-    let filename = bodies.get().home.source_path.bind(py);
+    let filename = bodies.get().source_path(py);
     let mut scopes = vec![core.clone()];
     while let Some(scope) = scopes.pop() {
         let consts = placeholder::consts(&scope);

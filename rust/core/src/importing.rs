@@ -19,6 +19,7 @@ use crate::capi::function::Watching;
 use crate::capi::{call, code, method, pending_dict, pending_module};
 use crate::handles::{self, Handles};
 use crate::level::{self, Level};
+use crate::recording::{Watch, What};
 use crate::state::{self, Origin, State};
 use crate::{cache_path, freshness, learning, load, public};
 
@@ -70,7 +71,9 @@ impl<'py> Found<'py> {
 
     fn exec_hollow(&self, handles: &Handles, dict: &Bound<'_, PyDict>, bodies: &Bound<'_, Bodies>) -> PyResult<()> {
         let watching = Watching::start(dict.py());
+        let filling = Watch::start();
         bodies::fill(&self.core, bodies, watching.is_none())?;
+        filling.stop(What::Unmarshal, bodies.get().source_path(dict.py()), None, 0);
         exec(handles, &self.core, dict)
     }
 }
@@ -120,6 +123,7 @@ fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> 
 
 fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
     let py = path.py();
+    let reading = Watch::start();
     let image = match FILES.open(cache) {
         Ok(image) => image,
         Err(error) => return Ok(Err(error.to_string())),
@@ -135,8 +139,11 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
         Ok(core) => core,
         Err(error) => return Ok(Err(error.to_string())),
     };
+    reading.stop(What::Read, path, None, core.len() as u64);
     handles.say(py, || format!("{} matches {}", cache.display(), source.display()))?;
+    let unmarshalling = Watch::start();
     let core = code::unmarshal_code(py, &core, path)?;
+    unmarshalling.stop(What::Unmarshal, path, None, 0);
     let origin = Origin { from: "cache", reason: String::new() };
     Ok(Ok(Found { core, image: Some(image), origin, bodies: None, finish: None }))
 }

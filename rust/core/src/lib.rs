@@ -22,6 +22,7 @@ mod load;
 mod names;
 mod path_search;
 mod public;
+mod recording;
 mod state;
 
 /// The native half of overlay_import. Private: its face is the package's.
@@ -42,6 +43,8 @@ mod _core {
     use crate::level::set_level;
     #[pymodule_export]
     use crate::public::{get_overlay, load_overlay, module_status};
+    #[pymodule_export]
+    use crate::recording::{start_recording, stop_recording};
 
     /// In an entry's flags: the overlay's name is `('lazy', attribute)`.
     #[pymodule_export]

@@ -14,6 +14,7 @@ use pyo3::types::{PyCode, PyDict, PySet};
 
 use crate::capi::{call, code};
 use crate::public::Outcome;
+use crate::recording::{Watch, What};
 use crate::state::{ANNOTATES, DYNAMIC, MUST_LOAD_SHIFT, STARTS_PROGRAM, State};
 use crate::{errors, handles, importing, names};
 
@@ -156,10 +157,13 @@ fn load_once(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bo
     if state.is_running(entry) || (!force && is_recorded(dict, &name)?) {
         return Ok(Outcome::AlreadyLoaded);
     }
+    let loading = Watch::start_for_caller(dict.py());
     state.begin(entry);
     let result = run(dict, state, entry, &name);
     state.end(entry);
     result?;
+    let bytes = state.image.entry(entry).map_or(0, |entry| entry.length);
+    loading.stop(What::Overlay, state.source_path.bind(dict.py()), Some(&name), bytes);
     state.settle(entry);
     state.refresh(dict)?;
     Ok(Outcome::Loaded)

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod capsule;
 pub mod code;
+pub mod frame;
 pub mod function;
 pub mod interpreter;
 pub mod method;
