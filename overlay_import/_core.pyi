@@ -61,11 +61,11 @@ _Made: TypeAlias = tuple[Hashable, bytes, bytes, str, Sequence[int], int]
 """`(name, marshalled name, payload, "code" or "constant", needs, flags)`."""
 
 _Event: TypeAlias = tuple[
-    Literal["read", "unmarshal", "body", "overlay"], str, Hashable, tuple[CodeType, int] | None, int, int, int
+    Literal["read", "unmarshal", "body", "overlay"], str, Hashable, tuple[CodeType, int] | None, int, int, int, int
 ]
-"""`(what, source file, name of the overlay or code of the body, (code, line) that touched it, start, end, bytes)`.
+"""`(what, source file, name of the overlay or code of the body, what touched it, thread, start, end, bytes)`.
 
-Start and end are nanoseconds before `stop_recording` was called.
+What touched it is `(code, line)`. Start and end are nanoseconds before `stop_recording` was called.
 """
 
 @final

@@ -10,7 +10,7 @@ from command_line import is_one_plain_line, overlay_import, python
 from helpers import dedent
 from overlay_import.cli import main
 
-COMMANDS = ("run", "compile", "inspect", "enable", "disable", "status")
+COMMANDS = ("run", "compile", "inspect", "bench", "report", "enable", "disable", "status")
 
 
 def test_the_version_is_the_packages(tmp_path):

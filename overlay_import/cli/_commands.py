@@ -6,12 +6,14 @@ import sys
 from typing import NoReturn
 
 import overlay_import
-from overlay_import.cli import compile, disable, enable, inspect, run, status
+from overlay_import.cli import bench, compile, disable, enable, inspect, report, run, status
 from overlay_import.cli._failure import Failure
 
 _COMMANDS = {
     "compile": compile,
     "inspect": inspect,
+    "bench": bench,
+    "report": report,
     "enable": enable,
     "disable": disable,
     "status": status,

@@ -24,6 +24,8 @@ _NO_PYTHON = (
     "without -I, -E and -S, that ends by itself?"
 )
 
+# Of watched runs.
+_TRACES = 3
 _TIMES, _SIZES = ("cpu", "wall"), ("peak", "private")
 
 
@@ -52,7 +54,7 @@ def compare(
     Raises `OSError` where the command cannot be started, and `NoPythonError`.
     """
     options = {"cwd": cwd, "environment": environment}
-    rounds = 2 + memory_runs + runs + traced
+    rounds = 2 + memory_runs + runs + (_TRACES if traced else 0)
     comparing = _Comparing(command, variants, options, progress, total=rounds * len(variants))
     comparing.look()
     for number in range(memory_runs):
@@ -60,8 +62,8 @@ def compare(
     comparing.check()
     for number in range(runs):
         comparing.time(number)
-    if traced:
-        comparing.trace()
+    for number in range(_TRACES if traced else 0):
+        comparing.trace(number)
     return {
         "format": FORMAT,
         "command": command,
@@ -163,10 +165,12 @@ class _Comparing:
                 variant.measured["cpu"].append(done.cpu)
                 variant.measured["wall"].append(done.wall)
 
-    def trace(self) -> None:
-        """One watched run of each variant."""
-        for variant in self._turns(0):
-            _, variant.trace = _processes.trace(self.command, variant.name, **self.options)
+    def trace(self, number: int) -> None:
+        """One round of watched runs; the trace of the fastest, which was disturbed the least, is kept."""
+        for variant in self._turns(number):
+            _, trace = _processes.trace(self.command, variant.name, **self.options)
+            if trace is not None and (variant.trace is None or trace["seconds"] < variant.trace["seconds"]):
+                variant.trace = trace
 
     def _run(self, variant: str) -> Run:
         return _processes.run(self.command, variant, **self.options)

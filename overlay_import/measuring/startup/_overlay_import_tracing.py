@@ -43,6 +43,8 @@ class _Import:
     def enter(self, phase: str, now: int) -> str:
         """Begins a phase; gives the one before it."""
         before, since = self.phase, self.since
+        if self.segments and self.segments[-1][::2] == (before, since):
+            since = self.segments.pop()[1]
         if now > since:
             self.segments.append((before, since, now))
         self.phase, self.since = phase, now
@@ -312,16 +314,19 @@ class _Writing:
         self.calls = calls
         self.end = end
         # A program that goes on in other threads may still import.
-        self.imports = tracer.imports.copy()
+        found = tracer.imports.copy()
+        self.imports = [record for record in found if not (record.failed and record.name == "sitecustomize")]
         self.numbers = {id(record): number for number, record in enumerate(self.imports)}
-        threads = [_thread.get_ident(), *(record.thread for record in self.imports)]
-        self.threads = {thread: number for number, thread in enumerate(dict.fromkeys(threads))}
         self.phases: dict[str, list[tuple[str, int, int]]] = {}
         self.bytes: dict[str, int] = {}
+        # By source file: the sizes of the bodies that were loaded.
+        self.loaded: dict[str, list[int]] = {}
         self.names = {record.spec.origin: record.name for record in self.imports if record.spec is not None}
 
     def trace(self, events: "list[Any]", now: int) -> "dict[str, Any]":
         """The trace."""
+        threads = [_thread.get_ident(), *(record.thread for record in self.imports), *(event[4] for event in events)]
+        self.threads = {thread: number for number, thread in enumerate(dict.fromkeys(threads))}
         touched = [row for event in events for row in self._event(event, now)]
         imports = [self._import(record) for record in self.imports]
         outermost = [record.end or self.end for record in self.imports if record.parent is None]
@@ -345,13 +350,15 @@ class _Writing:
 
     def _event(self, event: "Any", now: int) -> "Iterator[dict[str, Any]]":
         """Keeps what the native loader did for a module; gives an overlay that was touched."""
-        what, source, overlay, by, start, end, size = event
+        what, source, overlay, by, thread, start, end, size = event
         if what in ("read", "unmarshal"):
             self.phases.setdefault(source, []).append((what, now - start, now - end))
             self.bytes[source] = self.bytes.get(source, 0) + size
             return
         body = what == "body"
         lazy = not body and isinstance(overlay, tuple) and len(overlay) == 2 and overlay[0] == "lazy"
+        if body:
+            self.loaded.setdefault(source, []).append(size)
         code, line = by or (None, None)
         yield {
             "module": self.names.get(source, source),
@@ -360,6 +367,7 @@ class _Writing:
             "file": code and code.co_filename,
             "line": line,
             "function": code and code.co_qualname,
+            "thread": self.threads[thread],
             "start": self._seconds(now - start),
             "seconds": round((start - end) / 1e9, 9),
             "bytes": size,
@@ -373,14 +381,17 @@ class _Writing:
         times = dict.fromkeys(_PHASES, 0)
         for phase, start, end in segments:
             times[phase] += end - start
-        ran, later = (None, None) if self.calls is None else self.calls.get(file, (set(), set()))
+        kind = _kind(record, spec)
+        ran, later = (None, None)
+        if self.calls is not None and kind in ("source", "sourceless"):
+            ran, later = self.calls.get(file, (set(), set()))
         return {
             "name": record.name,
             "parent": None if record.parent is None else self.numbers[id(record.parent)],
             "thread": self.threads[record.thread],
             "file": file,
             "cache": spec.cached if spec is not None and spec.has_location else None,
-            "kind": _kind(record, spec),
+            "kind": kind,
             "by": None if record.by is None else {"file": record.by[0], "line": record.by[1]},
             "start": self._seconds(record.start),
             "total": round(((record.end or self.end) - record.start) / 1e9, 9),
@@ -389,14 +400,14 @@ class _Writing:
             "bytes_read": record.bytes_read + self.bytes.get(file, 0),
             "functions_run": None if ran is None or later is None else len(ran | later),
             "functions_run_later": None if later is None else len(later),
-            "overlays": self._overlays(record.name),
+            "overlays": self._overlays(record.name, file),
         }
 
-    def _overlays(self, name: str) -> "dict[str, Any] | None":
+    def _overlays(self, name: str, file: "Any") -> "dict[str, Any] | None":
         module = sys.modules.get(name)
         if self.tracer.core is None or not isinstance(module, type(sys)):
             return None
-        status = self.tracer.core.module_status(module)
+        status = self.tracer.core.module_status(module) or self._all_loaded(file)
         if status is None:
             return None
         return {
@@ -409,6 +420,23 @@ class _Writing:
             "bytes_loaded": status["bytes_loaded"],
             "bytes_pending": status["bytes_pending"],
             "reason": status["reason"],
+        }
+
+    def _all_loaded(self, file: "Any") -> "dict[str, Any] | None":
+        """The status of a module whose bodies are all loaded, which keeps none."""
+        if file not in self.loaded:
+            return None
+        sizes = self.loaded[file]
+        return {
+            "level": self.tracer.installation.level,
+            "bodies_loaded": len(sizes),
+            "bodies_pending": 0,
+            "loaded": (),
+            "pending": (),
+            "bytes_core": self.bytes.get(file, 0),
+            "bytes_loaded": sum(sizes),
+            "bytes_pending": 0,
+            "reason": "",
         }
 
 

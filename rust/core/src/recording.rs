@@ -1,6 +1,6 @@
 //! What is read and loaded, when, and by what line: for `overlay-import report`. Off until a process asks for it.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_ulong};
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,6 +22,7 @@ struct Event {
     overlay: Option<Py<PyAny>>,
     /// The code that touched the overlay, and its line.
     by: Option<(Py<PyCode>, c_int)>,
+    thread: c_ulong,
     start: Instant,
     end: Instant,
     bytes: u64,
@@ -73,6 +74,7 @@ impl<'py> Watch<'py> {
             source: source.clone().unbind(),
             overlay: overlay.cloned().map(Bound::unbind),
             by: self.by.map(|(code, line)| (code.unbind(), line)),
+            thread: frame::thread(source.py()),
             start,
             end: Instant::now(),
             bytes,
@@ -87,7 +89,7 @@ pub fn start_recording() {
 }
 
 /// An event, with its start and end in nanoseconds before now.
-type Row = (&'static str, Py<PyAny>, Option<Py<PyAny>>, Option<(Py<PyCode>, c_int)>, u128, u128, u64);
+type Row = (&'static str, Py<PyAny>, Option<Py<PyAny>>, Option<(Py<PyCode>, c_int)>, c_ulong, u128, u128, u64);
 
 /// What was recorded; records no more.
 #[pyfunction]
@@ -97,8 +99,8 @@ pub fn stop_recording() -> Vec<Row> {
     let now = Instant::now();
     let ago = |time: Instant| now.duration_since(time).as_nanos();
     let row = |event: Event| {
-        let Event { what, source, overlay, by, start, end, bytes } = event;
-        (what.name(), source, overlay, by, ago(start), ago(end), bytes)
+        let Event { what, source, overlay, by, thread, start, end, bytes } = event;
+        (what.name(), source, overlay, by, thread, ago(start), ago(end), bytes)
     };
     events.into_iter().map(row).collect()
 }

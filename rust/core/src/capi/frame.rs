@@ -1,6 +1,6 @@
-//! The Python frame that runs.
+//! The Python frame that runs, and its thread.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_ulong};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -18,4 +18,10 @@ pub fn current(py: Python<'_>) -> Option<(Bound<'_, PyCode>, c_int)> {
         let code = Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame).cast());
         Some((code.cast_into().ok()?, line))
     }
+}
+
+/// The thread, as `threading.get_ident` names it.
+pub fn thread(_: Python<'_>) -> c_ulong {
+    // SAFETY: it needs nothing, and changes nothing.
+    unsafe { ffi::PyThread_get_thread_ident() }
 }
