@@ -21,8 +21,8 @@ _FUTURE_FLAGS = 0x1FE0000
 _ONLY_AST = 0x400
 # An overlay's first statement, which has no code: a string below it is no docstring of the module.
 _GUARD = "global __overlay__"
-# With more parts than this, the newlines that pad their texts cost more than a syntax tree of the whole.
-_MOST_TEXTS = 300
+# Where the last part stands below this line, the newlines that pad the texts cost more than a syntax tree of the whole.
+_MOST_LINES = 20_000
 
 
 def declared_parts(source: bytes, path: str, module: "str | None" = None) -> "list[Part] | None":
@@ -50,9 +50,8 @@ def _compile_parts(split: "Split", path: str, module: "str | None") -> "list[Par
 def _compile_each(split: "Split", path: str, module: "str | None", unguarded: "str | None" = None) -> "list[Part]":
     texts = [split.core, *split.overlays]
     guards = [""] + [_GUARD if unguarded is None or unguarded not in text.text else "" for text in split.overlays]
-    sources: Iterator[Any] = (
-        _padded(texts, guards) if len(texts) <= _MOST_TEXTS else _trees(split.whole, texts, guards, path)
-    )
+    is_long = texts[-1].line > _MOST_LINES
+    sources = _trees(split.whole, texts, guards, path) if is_long else _padded(texts, guards)
     parts: list[Part] = []
     flags = 0
     for text, source in zip(texts, sources, strict=True):
