@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format bench conformance equivalence wheels clean always
+.PHONY: help setup demo test test-all lint format bench bench-rust conformance equivalence wheels clean always
 
 # Overlays are .pyc files: where writing these is forbidden there would be nothing to test or to time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,9 +11,11 @@ export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 export PIP_QUIET := 1
 
 PYTHON ?= python3
-# What test-all and conformance must find, as in VERSIONS="3.12 3.13"; empty: whatever is there, or the one in .venv.
+# What test-all, conformance and bench must find, as in VERSIONS="3.12 3.13"; empty: whatever is there; conformance then
+# takes the one in .venv.
 VERSIONS :=
-# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re"; for tools/equivalence, as in OPTIONS="--only rich".
+# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re"; for tools/equivalence and benches/run.py, as in
+# OPTIONS="--only rich".
 OPTIONS :=
 BIN := .venv/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
@@ -48,8 +50,11 @@ format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup  ## the benchmarks
-	$(BIN)/python benches/run.py
+bench: setup wheels  ## the benchmarks: overlays against all one would pick instead, on each CPython found
+	$(BIN)/python benches/run.py $(OPTIONS) $(VERSIONS)
+
+bench-rust: setup  ## the parts of the overlay file and of a first call, against memcpy and marshal.loads
+	$(BIN)/python benches/micro.py $(OPTIONS)
 
 conformance: $(if $(VERSIONS),wheels,setup)  ## CPython's own tests must give the same with overlays as without
 ifdef VERSIONS

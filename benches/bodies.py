@@ -33,16 +33,10 @@ def imports():
 def cases(made):
     """All the others, on the modules that `corpus.write` has made."""
     yield _Case("start a process and install()", ("process", "pass"), at_most_more=1.5e-3)
-    yield from _processes()
     yield from _warm_imports(made)
     yield from _calls(made)
     yield from _cold_imports(made)
     yield from _memory()
-
-
-def _processes():
-    for name in ("sympy", "django.core.management", "rich.console", "asyncio"):
-        yield _Case(f"process: import {name}", ("process", f"import {name}"), needs=name)
 
 
 def _warm_imports(made):

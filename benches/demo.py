@@ -4,13 +4,14 @@ Exit status 1 where a program gives another output or exit status with overlays.
 """
 
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import programs
-from paired import environment, number_it_prints, run_pairs, seconds_of_process, spread
+from paired import environment, number_it_prints, run_pairs, seconds_of_process
 
 RUNS = 5
 OVERLAYS = ["-m", "overlay_import", "run"]
@@ -51,9 +52,9 @@ def run_job(python, title, arguments):
     commands = {"stock": [python, *arguments], "overlays": [python, *OVERLAYS, *arguments]}
     plain, served = (result(command) for command in commands.values())
     pairs = run_pairs(lambda side: cpu_seconds(commands[side]), RUNS)
-    times = [f"{1000 * spread(side)[1]:.0f} ms" for side in (pairs.stock, pairs.overlays)]
+    times = [f"{1000 * statistics.median(side):.0f} ms" for side in (pairs.stock, pairs.overlays)]
     answer = "yes" if plain == served else "NO"
-    print(f"   {title:22}{answer:12}{times[0]:>9}{times[1]:>10}   {spread(pairs.ratios)[1]:.2f}", flush=True)
+    print(f"   {title:22}{answer:12}{times[0]:>9}{times[1]:>10}   {pairs.ratio:.2f}", flush=True)
     if plain != served:
         print(f"plain: {plain}\nwith overlays: {served}")
     return plain == served
@@ -84,10 +85,8 @@ def show_example(python, folder):
         for side, level in (("stock", "stock"), ("overlays", "declared"))
     }
     pairs = run_pairs(lambda side: number_it_prints(commands[side], env=environment()), RUNS)
-    plain, served = (spread(side)[1] * 1000 for side in (pairs.stock, pairs.overlays))
-    print(
-        f"   import ledger: {plain:.2f} ms plainly, {served:.2f} ms with overlays, ratio {spread(pairs.ratios)[1]:.3f}"
-    )
+    plain, served = (statistics.median(side) * 1000 for side in (pairs.stock, pairs.overlays))
+    print(f"   import ledger: {plain:.2f} ms plainly, {served:.2f} ms with overlays, ratio {pairs.ratio:.3f}")
 
 
 def inspect(python, folder, title):

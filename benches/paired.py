@@ -30,20 +30,9 @@ class Pairs:
     overlays: list = field(default_factory=list)
 
     @property
-    def ratios(self):
-        """Each pair's overlays / stock."""
-        return [ours / stock for stock, ours in zip(self.stock, self.overlays, strict=True)]
-
-    @property
-    def extras(self):
-        """Each pair's overlays - stock."""
-        return [ours - stock for stock, ours in zip(self.stock, self.overlays, strict=True)]
-
-
-def spread(values):
-    """`(lower quartile, median, upper quartile)`."""
-    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-    return lower, median, upper
+    def ratio(self):
+        """The median of the pairs' overlays / stock."""
+        return statistics.median(ours / stock for stock, ours in zip(self.stock, self.overlays, strict=True))
 
 
 def run_pairs(measure, runs):

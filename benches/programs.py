@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from workloads import WORKLOADS
+
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "benches"
-PACKAGES = ("networkx", "rich", "sqlalchemy", "sympy")
-# What only the benchmarks and `tools/equivalence` use.
-MORE_PACKAGES = ("coverage", "django", "fastapi", "httpx", "matplotlib", "openai", "pandas")
+DEMO_PACKAGES = ("networkx", "rich", "sqlalchemy", "sympy")
+# The workloads', and what only `tools/equivalence` uses.
+PACKAGES = (*dict.fromkeys(package for workload in WORKLOADS for package in workload.packages), "coverage")
 
 # What runs, as `python ARGS`.
 LEDGER = [str(HERE / "example" / "tool.py")]
@@ -25,25 +27,35 @@ JOBS = {
 
 
 def python():
-    """The demo's interpreter. Made where there is none yet of this version, which needs the network."""
-    return _python(ROOT / ".demo", PACKAGES)
+    """The demo's interpreter, with the package from the checkout. Made where there is none yet of this version."""
+    folder = ROOT / ".demo"
+    interpreter = _python(folder, sys.executable, DEMO_PACKAGES)
+    [site_packages] = folder.glob("lib/python*/site-packages")
+    (site_packages / "overlay_import.pth").write_text(f"{ROOT}\n")
+    return interpreter
 
 
-def python_to_measure():
-    """The benchmarks' interpreter: with more packages, as far as there are wheels of them for this version."""
-    return _python(ROOT / ".venvs" / "benches", [*PACKAGES, *MORE_PACKAGES], can_miss=MORE_PACKAGES)
+def python_to_measure(base=sys.executable):
+    """An interpreter of `base`'s version with the workloads' packages, as far as there are wheels of them for it."""
+    version = subprocess.check_output([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], text=True)
+    return _python(ROOT / ".venvs" / f"benches-{version.strip()}", base, PACKAGES, can_miss=PACKAGES)
 
 
-def _python(folder, packages, can_miss=()):
+def install_wheel(interpreter):
+    """Installs what users get: the wheel that lies in `dist/`."""
+    options = ["--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-index", "--find-links", "dist"]
+    subprocess.run([interpreter, "-m", "pip", "install", *options, "overlay-import"], cwd=ROOT, check=True)
+
+
+def _python(folder, base, packages, can_miss=()):
+    """The interpreter of the environment in the folder; to make it needs the network."""
     interpreter, ready = folder / "bin" / "python", folder / "ready"
-    made_of = f"{sys.version}\n{' '.join(packages)}\n"
+    made_of = f"{subprocess.check_output([base, '-VV'], text=True)}{' '.join(packages)}\n"
     if not ready.exists() or ready.read_text() != made_of:
         print(f"Making {folder.relative_to(ROOT)}/ with {', '.join(packages)} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
         install = [interpreter, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
         for package in packages:
             subprocess.run([*install, package], check=package not in can_miss)
-        [site_packages] = folder.glob("lib/python*/site-packages")
-        (site_packages / "overlay_import.pth").write_text(f"{ROOT}\n")
         ready.write_text(made_of)
     return str(interpreter)

@@ -1,10 +1,6 @@
-"""Results for a reader: lines while they are measured, and README.md's table of the versions.
-
-python benches/report.py JSON...   # prints the table of what `run.py --json` has written
-"""
+"""Results for a reader: lines while they are measured. And the files that keep them."""
 
 import json
-import sys
 from pathlib import Path
 
 SIDES = ("stock", "overlays")
@@ -12,29 +8,38 @@ UNITS = {
     "s": (("s", 1), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)),
     "B": (("MB", 1e6), ("kB", 1e3), ("B", 1)),
 }
-COLUMNS = f"{'stock':>9}{'overlays':>10}   {'overlays / stock':32}{'at most':>9}  holds"
 
 
-def line(result):
+def heading(part):
+    """The columns' titles."""
+    if part == "workloads":
+        return f"{part:26}{'stock':>9}  {'against it':17}{'time':24}memory"
+    return f"{part:44}{'stock':>9}{'overlays':>10}   {'overlays / stock':32}{'at most':>9}  holds"
+
+
+def lines(part, result):
     """A result in the columns of the heading."""
     if "not there" in result:
-        return f"{result['title']:44}{'not there':>9}   {result['not there']}"
-    sides = "{:>9}{:>10}".format(*("" if result[side] is None else amount(result[side], result) for side in SIDES))
-    verdict = result["holds"] or ""
-    return f"{result['title']:44}{sides}   {spread(result):32}{at_most(result):>9}  {verdict}".rstrip()
+        yield f"{result['title']:44}not there: {result['not there']}"
+    elif part == "workloads":
+        for name, peer in result["peers"].items():
+            what = f"broke: {peer['broke']}" if "broke" in peer else f"{ratio(peer['cpu']):24}{peer['private'][1]:.2f}"
+            yield f"{result['title']:26}{seconds(result['stock']['cpu']):>9}  {name:17}{what}"
+    else:
+        sides = (f"{'' if result[side] is None else amount(result[side], result['unit']):>9}" for side in SIDES)
+        verdict = result["holds"] or ""
+        yield f"{result['title']:44}{' '.join(sides)}   {shown(result):32}{at_most(result):>9}  {verdict}".rstrip()
 
 
-def summary(results):
-    """How many promises hold."""
-    verdicts = [result["holds"] for result in results if result.get("holds")]
-    hold, close, broken = map(verdicts.count, ("yes", "close", "NO"))
-    absent = sum("not there" in result for result in results)
-    return f"of {len(verdicts)} promises {hold} hold, {close} are close, {broken} do not; {absent} lines not measured"
+def ratio(interval):
+    """The median, and between what it lies."""
+    low, middle, high = interval
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
-def spread(result):
-    """The median and the quartiles, of the ratio or of the difference."""
-    low, middle, high = (compared(value, result) for value in result[result["shows"]])
+def shown(result):
+    """The same of a case, which may be a difference."""
+    low, middle, high = (compared(value, result) for value in result["interval"])
     return f"{middle} ({low} to {high})"
 
 
@@ -45,42 +50,35 @@ def at_most(result):
 def compared(value, result):
     if result["shows"] == "ratio":
         return f"{value:.2f}"
-    return f"{'+' if value >= 0 else ''}{amount(value, result)}"
+    return f"{'+' if value >= 0 else ''}{amount(value, result['unit'])}"
 
 
-def amount(value, result):
+def seconds(value):
+    return amount(value, "s")
+
+
+def amount(value, unit):
     """Seconds or bytes: three digits and a unit."""
-    *larger, (smallest, least) = UNITS[result["unit"]]
+    *larger, (smallest, least) = UNITS[unit]
     fitting = (f"{value / size:.3g} {name}" for name, size in larger if abs(value) >= size)
     return next(fitting, f"{value / least:.3g} {smallest}")
 
 
-def table(runs):
-    """One column for each run, one table for each level."""
-    levels = dict.fromkeys(result["level"] for run in runs for result in run["results"])
-    return "\n\n".join("\n".join(rows(level, runs)) for level in levels)
+def as_json(results):
+    """The results as a file has them: a line for each."""
+    parts = []
+    for key, value in results.items():
+        rows = ",\n  ".join(map(json.dumps, value)) if isinstance(value, list) else None
+        parts.append(f" {json.dumps(key)}: " + (json.dumps(value) if rows is None else f"[\n  {rows}\n ]"))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def rows(level, runs):
-    columns = [{row["title"]: row for row in run["results"] if row["level"] == level} for run in runs]
-    versions = [".".join(run["python"].split()[1].split(".")[:2]) for run in runs]
-    yield row(f"what (`{level}`)", "at most", *versions)
-    yield row(*["---"] * (2 + len(runs)))
-    for title in dict.fromkeys(title for column in columns for title in column):
-        results = [column.get(title) for column in columns]
-        bounds = (at_most(result) for result in results if result and "at_most" in result)
-        yield row(title, next(bounds, ""), *map(cell, results))
+def read(folder):
+    """The results of the versions in run.py's folder, those of the oldest first."""
+    none = {"workloads": [], "bodies": [], "declared": []}
+    runs = [none | json.loads(path.read_text()) for path in Path(folder).glob("3.*.json")]
+    return sorted(runs, key=lambda run: [int(number) for number in version(run).split(".")])
 
 
-def row(*cells):
-    return f"| {' | '.join(cells)} |"
-
-
-def cell(result):
-    if result is None or "not there" in result:
-        return "not there"
-    return spread(result) + {"NO": " **no**", "close": " close"}.get(result["holds"], "")
-
-
-if __name__ == "__main__":
-    print(table([json.loads(Path(name).read_text()) for name in sys.argv[1:]]))
+def version(run):
+    return ".".join(run["python"].split(".")[:2])

@@ -1,87 +1,107 @@
-"""Measures what overlays cost, and says whether each promise about it holds.
+"""Measures everything on each CPython that is found, and writes what came of it.
 
-    python benches/run.py [--level LEVEL] [--python PYTHON] [--runs N] [--only WORD] [--json FILE]
+    python benches/run.py [--only WORD] [--part PART] [--runs N] [--to FOLDER] [VERSION...]
 
-Every measurement is of two processes run by turns; see README.md beside this file.
+Each version has an environment in `.venvs/`, with the workloads' packages and this package's wheel from `dist/`. As
+many versions as there are cores are measured at the same time, each on a core of its own. Then, on the newest of them
+and with the machine to themselves, growth.py and micro.py. The results are in `FOLDER/VERSION.json`, `growth.json` and
+`micro.json`, by default in `benches/results/`; those of a few lines only are not kept without `--to`.
 """
 
 import argparse
-import json
-import platform
+import os
 import subprocess
+import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
-import bodies
-import corpus
-import declared
+import measure
 import programs
-from case import geometric_mean
+import report
+import tables
 from paired import environment
-from report import COLUMNS, line, summary
+
+RESULTS = programs.HERE / "results"
 
 
 def main():
     options = arguments()
-    version = ask(options.python, "-VV")
-    print(f"{version}\n{platform.machine()}, {options.runs} pairs of processes each, medians (and quartiles)")
-    results = []
-    with tempfile.TemporaryDirectory() as folder:
-        made = corpus.write(Path(folder), ask(options.python, "-c", "import os; print(os.path.dirname(os.__file__))"))
-        for level in options.level or ("declared", "bodies"):
-            print(heading(level, options.python))
-            for result in level_results(level, made, options):
-                results.append(result)
-                print(line(result), flush=True)
-    print(f"\n{summary(results)}")
-    if options.json:
-        Path(options.json).write_text(
-            json.dumps({"python": version, "runs": options.runs, "results": results}, indent=1)
-        )
+    few = bool(options.only or options.part)
+    pythons = prepare(options.versions)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.to or (Path(temporary) if few else RESULTS)
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        measured = measure_all(pythons, folder, options)
+        if not few:
+            measure_alone(next(iter(pythons.values())), folder)
+        print(f"\nmeasured in {(time.monotonic() - start) / 60:.0f} minutes\n")
+        made = tables.of_folder(folder)
+        runs = report.read(folder)
+    print("\n\n".join(made.values()))
+    if folder == RESULTS:
+        publish(pythons)
+    broken = [reason for reason in tables.broken(runs) if reason.startswith("- `overlays`")]
+    return 1 if broken or len(measured) < len(pythons) else 0
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--level", action="append", choices=("declared", "bodies"), help="if not given, both")
-    parser.add_argument("--python", help="the interpreter to measure; if not given, that of an environment made for it")
-    parser.add_argument("--runs", type=int, default=20, help="pairs of processes for each line")
-    parser.add_argument("--only", default="", help="only the lines whose title contains this")
-    parser.add_argument("--json", help="write all results to this file")
-    options = parser.parse_args()
-    options.python = options.python or programs.python_to_measure()
-    return options
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[measure.options()])
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="write the results into this folder")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="such as 3.13; if none is given, all there are")
+    return parser.parse_args()
 
 
-def level_results(level, made, options):
-    """The results of one level, each when it is there."""
-    if level == "declared":
-        yield from measured(declared.cases(made), options)
-        return
-    imports = []
-    for result in measured(bodies.imports(), options):
-        imports.append(result)
-        yield result
-    if any("ratio" in result for result in imports):
-        yield geometric_mean(level, imports, len(bodies.PACKAGES), bodies.AT_MOST_IN_THE_MEAN)
-    yield from measured(bodies.cases(made), options)
+def prepare(versions):
+    """The interpreter of each version to measure, the newest first: it has most to measure."""
+    found = subprocess.check_output([programs.ROOT / "tools" / "find-pythons", *versions], text=True)
+    pythons = {}
+    for line in reversed(found.splitlines()):
+        version, base = line.split(maxsplit=1)
+        pythons[version] = programs.python_to_measure(base)
+        programs.install_wheel(pythons[version])
+    return pythons
 
 
-def measured(cases, options):
-    return (case.result(options.python, options.runs) for case in cases if options.only in case.title)
+def measure_all(pythons, folder, options):
+    """Measures on each interpreter; the versions for which that went well."""
+    cores = SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0)):
+        cores.put(core)
+
+    def measure_one(item):
+        version, python = item
+        core = cores.get()
+        try:
+            command = [python, programs.HERE / "measure.py", "--core", str(core), "--to", folder / f"{version}.json"]
+            done = subprocess.run([*command, *measure.as_arguments(options)], env=environment(), check=False)
+        finally:
+            cores.put(core)
+        return done.returncode == 0
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        went_well = pool.map(measure_one, pythons.items())
+    return [version for version, well in zip(pythons, went_well, strict=True) if well]
 
 
-def heading(level, python):
-    """The columns' titles; with the reason, where the interpreter gives another level than the one asked for."""
-    code = f"import overlay_import; it = overlay_import.install(lazy={level!r}); print(it.level, it.reason, sep='\\n')"
-    real, *reason = ask(python, "-c", code).splitlines()
-    note = "" if real == level else f"{level} is not there, this is {real}: {' '.join(reason)}\n"
-    return f"\n{note}{level:44}{COLUMNS}"
+def measure_alone(python, folder):
+    """What would be disturbed by other measurements."""
+    for name in ("growth", "micro"):
+        command = [python, programs.HERE / f"{name}.py", "--json", folder / f"{name}.json"]
+        subprocess.run(command, env=environment(), check=True)
 
 
-def ask(python, *arguments):
-    options = {"env": environment(PYTHONPATH=str(programs.ROOT)), "cwd": programs.HERE}
-    return subprocess.run([python, *arguments], check=True, stdout=subprocess.PIPE, text=True, **options).stdout.strip()
+def publish(pythons):
+    """Puts the kept results, of all versions, into README.md's tables and into the chart."""
+    tables.put_into(programs.HERE / "README.md", tables.of_folder(RESULTS))
+    chart = [programs.HERE / "chart.py", RESULTS]
+    drawings = (subprocess.run([python, *chart], env=environment(), check=False) for python in pythons.values())
+    if not any(done.returncode == 0 for done in drawings):
+        print("None of these versions has matplotlib: the chart is the old one.")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

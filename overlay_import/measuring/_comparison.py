@@ -210,8 +210,10 @@ def _shown(line: str | None) -> str:
 
 
 def _last_line(done: Run) -> str:
+    """The last line of its errors, but for notes of PEP 810 that follow a traceback."""
     lines = done.stderr.decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), "")
+    told = (line for line in reversed(lines) if line.strip() and not line.startswith("lazy import of "))
+    last = next(told, "")
     return f": {last.strip()}" if last else ""
 
 

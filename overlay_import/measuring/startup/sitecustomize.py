@@ -60,17 +60,25 @@ def _find_package() -> "Any":
 
 
 def _make_all_lazy() -> None:
-    """Has every module that is imported from source wait for the first read of an attribute."""
+    """Has every module that is imported from source wait for the first read of an attribute.
+
+    As it comes, LazyLoader cannot start, nor serve `python -m`; who uses it for everything helps it over that.
+    """
+    import collections.abc  # noqa: F401
     import threading  # noqa: F401 - LazyLoader itself needs it, whole
     from importlib.machinery import PathFinder, SourceFileLoader
     from importlib.util import LazyLoader
+
+    class Loader(LazyLoader):
+        def __getattr__(self, name: str) -> "Any":
+            return getattr(self.__dict__["loader"], name)
 
     class LazyFinder:
         @staticmethod
         def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> "Any":
             spec = PathFinder.find_spec(name, path, target)
             if spec is not None and isinstance(spec.loader, SourceFileLoader):
-                spec.loader = LazyLoader(spec.loader)
+                spec.loader = Loader(spec.loader)
             return spec
 
     sys.meta_path.insert(sys.meta_path.index(PathFinder), LazyFinder)

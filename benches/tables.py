@@ -1,0 +1,170 @@
+"""The results as Markdown tables.
+
+    python benches/tables.py [--into FILE] FOLDER
+
+The folder is one that run.py has filled. The tables are printed, or put into the places that FILE has for them:
+between a line `<!-- table: NAME -->` and the next `<!-- end -->`.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import micro
+from growth import one_more
+from peers import MEASURES, PEERS, mean
+from report import SIDES, amount, at_most, ratio, read, shown, version
+
+
+def of_folder(folder):
+    """All tables by their names."""
+    made = made_of(read(folder))
+    for name, table in (("growth", growth_table), ("micro", micro_table)):
+        file = folder / f"{name}.json"
+        if file.exists():
+            made[name] = table(json.loads(file.read_text()))
+    return made
+
+
+def made_of(runs):
+    """The tables of the versions. `runs` are their results, the oldest first."""
+    made = {"peers": peers_table(runs[-1]), "peers-memory": peers_table(runs[-1], "private")} if runs else {}
+    made |= {peer: peer_table(peer, runs) for peer in PEERS}
+    made["memory"] = peer_table("overlays", runs, "private")
+    made["broken"] = "\n".join(broken(runs))
+    made |= {level: level_table(level, runs) for level in ("bodies", "declared")}
+    return {name: text for name, text in made.items() if text}
+
+
+def peers_table(run, what="cpu"):
+    """All peers on one version."""
+    peers = [peer for peer in PEERS if uses(peer, run)]
+    rows = [[each["title"], *(peer_cell(each, peer, what) for peer in peers)] for each in run["workloads"]]
+    means = [mean_cell(run, peer, what) for peer in peers]
+    return markdown([f"{MEASURES[what]} / stock, {version(run)}", *(f"`{peer}`" for peer in peers)], rows, means)
+
+
+def peer_table(peer, runs, what="cpu"):
+    """One peer on all versions that have it."""
+    runs = [run for run in runs if uses(peer, run)]
+    rows = [[title, *(peer_cell(each, peer, what) for each in found)] for title, found in by_title("workloads", runs)]
+    means = [mean_cell(run, peer, what) for run in runs]
+    return markdown(
+        [f"`{peer}`, {MEASURES[what]} / stock", *map(version, runs)], [row for row in rows if any(row[1:])], means
+    )
+
+
+def uses(peer, run):
+    return any(peer in each.get("peers", {}) for each in run["workloads"])
+
+
+def peer_cell(result, peer, what):
+    """The peer's ratio; empty where the workload does not use it."""
+    if result is None or "not there" in result:
+        return "not there"
+    found = result["peers"].get(peer)
+    if found is None:
+        return ""
+    return "broke" if "broke" in found else ratio(found[what])
+
+
+def mean_cell(run, peer, what):
+    interval, worked, of = mean(run["workloads"], peer, what)
+    return f"{ratio(interval)}, {worked} of {of}" if worked else f"0 of {of}"
+
+
+def broken(runs):
+    """Why a peer broke, on which versions."""
+    reasons = {}
+    for run in runs:
+        for each in run["workloads"]:
+            for peer, found in each.get("peers", {}).items():
+                if "broke" in found:
+                    reasons.setdefault((peer, each["title"], found["broke"]), []).append(version(run))
+    for (peer, title, why), versions in sorted(reasons.items()):
+        yield f"- `{peer}`, {title} ({', '.join(versions)}): `{why.replace('`', chr(39))}`"
+
+
+def level_table(level, runs):
+    """A column for each version."""
+    rows = []
+    for title, each in by_title(level, runs):
+        bounds = (at_most(result) for result in each if result and "at_most" in result)
+        rows.append([title, next(bounds, ""), *map(case_cell, each)])
+    return markdown([f"what (`{level}`)", "at most", *map(version, runs)], rows)
+
+
+def case_cell(result):
+    if result is None or "not there" in result:
+        return "not there"
+    return shown(result) + {"NO": " **no**", "close": " close"}.get(result["holds"], "")
+
+
+def growth_table(found):
+    """A row for each count of each series: what it takes, and what each more of them takes."""
+    rows = [cells for series in found["series"] for cells in growth_rows(series)]
+    more = (f"each more, {side}" for side in SIDES)
+    return markdown([f"what, CPython {found['python']}", "count", *SIDES, "ratio", *more], rows)
+
+
+def growth_rows(series):
+    unit, before = series["unit"], None
+    for row in series["rows"]:
+        sides = [amount(row[side], unit) for side in SIDES]
+        more = ["", ""]
+        if before is not None and series["linear"]:
+            more = [amount(one_more(before, row, side), unit) for side in SIDES]
+        yield [series["what"], f"{row['count']:,}", *sides, ratio(row["ratio"]), *more]
+        before = row
+
+
+def micro_table(found):
+    """A row for each part: its time, and how many times that of the physical limit and of CPython's own way."""
+    rows = [
+        [row["what"], micro.NAMES[row["of"]], f"{row['bytes']:,}", amount(row["seconds"], "s"), *micro.times(row)]
+        for row in found["rows"]
+    ]
+    return markdown([f"what, CPython {found['python']}", "of", "bytes", "time", "x memcpy", "x marshal.loads"], rows)
+
+
+def by_title(part, runs):
+    """`(title, [result or None, for each run])`, in the order of the results."""
+    columns = [{result["title"]: result for result in run[part]} for run in runs]
+    for title in dict.fromkeys(title for column in columns for title in column):
+        yield title, [column.get(title) for column in columns]
+
+
+def markdown(head, rows, means=None):
+    if not rows:
+        return ""
+    if means:
+        rows = [*rows, ["geometric mean of those that worked", *means]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def put_into(path, made):
+    """Puts the tables into the file's places for them."""
+
+    def place(match):
+        name = match["name"]
+        return f"<!-- table: {name} -->\n\n{made[name]}\n\n<!-- end -->" if name in made else match[0]
+
+    text = path.read_text()
+    path.write_text(re.sub(r"<!-- table: (?P<name>\S+) -->.*?<!-- end -->", place, text, flags=re.DOTALL))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the tables into this file")
+    parser.add_argument("results", type=Path, metavar="FOLDER")
+    options = parser.parse_args()
+    made = of_folder(options.results)
+    if options.into:
+        put_into(options.into, made)
+    else:
+        print("\n\n".join(made.values()))
+
+
+if __name__ == "__main__":
+    main()
