@@ -2,9 +2,9 @@
 
     python benches/run.py [--only WORD] [--part PART] [--runs N] [--to FOLDER] [VERSION...]
 
-Each version has an environment in `.venvs/`, with the workloads' packages and this package's wheel from `dist/`. As
-many versions as there are cores are measured at the same time, each on a core of its own. Then, on the newest of them
-and with the machine to themselves, growth.py and micro.py. The results are in `FOLDER/VERSION.json`, `growth.json` and
+Each version has an environment in `.venvs/`, with the workloads' packages and this package's wheel from `dist/`. First
+growth.py and micro.py run, on the newest version and with the machine to themselves; then as many versions at the same
+time as there are cores, each on a core of its own. The results are in `FOLDER/VERSION.json`, `growth.json` and
 `micro.json`, by default in `benches/results/`; those of a few lines only are not kept without `--to`.
 """
 
@@ -35,9 +35,9 @@ def main():
         folder = options.to or (Path(temporary) if few else RESULTS)
         folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        measured = measure_all(pythons, folder, options)
         if not few:
             measure_alone(next(iter(pythons.values())), folder)
+        measured = measure_all(pythons, folder, options)
         print(f"\nmeasured in {(time.monotonic() - start) / 60:.0f} minutes\n")
         made = tables.of_folder(folder)
         runs = report.read(folder)
