@@ -95,8 +95,10 @@ def measure_alone(python, folder):
 
 
 def publish(pythons):
-    """Puts the kept results, of all versions, into README.md's tables and into the chart."""
-    tables.put_into(programs.HERE / "README.md", tables.of_folder(RESULTS))
+    """Puts the kept results, of all versions, into the tables of both README.md, and into the chart."""
+    made = tables.of_folder(RESULTS)
+    for folder in (programs.HERE, programs.ROOT):
+        tables.put_into(folder / "README.md", made)
     chart = [programs.HERE / "chart.py", RESULTS]
     drawings = (subprocess.run([python, *chart], env=environment(), check=False) for python in pythons.values())
     if not any(done.returncode == 0 for done in drawings):

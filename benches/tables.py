@@ -14,7 +14,35 @@ from pathlib import Path
 import micro
 from growth import one_more
 from peers import MEASURES, PEERS, mean
-from report import SIDES, amount, at_most, ratio, read, shown, version
+from report import SIDES, amount, at_most, compared, ratio, read, shown, version
+
+# The lines of the README's table: what it calls them, their level, and how their titles begin.
+SUMMARY = (
+    ("import sympy", "bodies", ("import sympy",)),
+    ("import networkx", "bodies", ("import networkx",)),
+    (
+        "import django.core.management, rich.console, asyncio",
+        "bodies",
+        ("import django", "import rich", "import asyncio"),
+    ),
+    ("import sqlalchemy.orm, pandas", "bodies", ("import sqlalchemy", "import pandas")),
+    (
+        "import openai, fastapi, matplotlib.pyplot",
+        "bodies",
+        ("import openai", "import fastapi", "import matplotlib"),
+    ),
+    ("geometric mean of these ten imports", "bodies", ("geometric mean",)),
+    ("private memory after `import sympy`", "bodies", ("private memory",)),
+    ("import 200 empty modules", "bodies", ("import 200 empty",)),
+    ("first import, no cache yet", "bodies", ("cold import",)),
+    ("first call of a function", "bodies", ("first call",)),
+    ("later calls", "bodies", ("call: ",)),
+    ("import modules whose declared overlays hold 90 % of their code", "declared", ("import 20 modules",)),
+    ("load a declared overlay (a function), beyond running it", "declared", ("load a function",)),
+    ("read a name of a module in which nothing lazy is left", "declared", ("read: attribute, no", "read: global, no")),
+    ("start a process and `install()`", "bodies", ("start a process",)),
+    ("import a module that is not there", "declared", ("import a module that is missing",)),
+)
 
 
 def of_folder(folder):
@@ -34,6 +62,7 @@ def made_of(runs):
     made["memory"] = peer_table("overlays", runs, "private")
     made["broken"] = "\n".join(broken(runs))
     made |= {level: level_table(level, runs) for level in ("bodies", "declared")}
+    made["summary"] = summary_table(runs)
     return {name: text for name, text in made.items() if text}
 
 
@@ -99,6 +128,28 @@ def case_cell(result):
     if result is None or "not there" in result:
         return "not there"
     return shown(result) + {"NO": " **no**", "close": " close"}.get(result["holds"], "")
+
+
+def summary_table(runs):
+    """The README's: what the medians of all versions lie between."""
+    rows = []
+    for what in ("cpu", "private"):
+        means = [mean(run["workloads"], "overlays", what) for run in runs]
+        found = [{"shows": "ratio", "interval": interval} for interval, _, _ in means if interval]
+        if found:
+            programs = max(worked for _, worked, _ in means)
+            rows.append([f"{MEASURES[what]} of {programs} whole programs, geometric mean", between(found)])
+    for what, level, titles in SUMMARY:
+        found = [each for run in runs for each in run[level] if each["title"].startswith(titles) and "interval" in each]
+        rows += [[what, between(found)]] if found else []
+    return markdown(["what", "overlays / stock"], rows)
+
+
+def between(results):
+    """The least and the greatest of their medians."""
+    medians = sorted((result["interval"][1], compared(result["interval"][1], result)) for result in results)
+    (_, least), (_, greatest) = medians[0], medians[-1]
+    return least if least == greatest else f"{least} to {greatest}"
 
 
 def growth_table(found):

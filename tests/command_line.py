@@ -1,6 +1,8 @@
 """Runs `overlay-import` and plain `python` in processes of their own, for the tests that compare them."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,6 +40,27 @@ def python(*arguments, cwd, stdin=None, flags=(), executable=sys.executable, **e
 def overlay_import(*arguments, **options):
     """Runs `overlay-import ARGUMENTS`."""
     return python("-m", "overlay_import", *arguments, **options)
+
+
+def on_a_terminal(*arguments, cwd, **environment):
+    """What `overlay-import ARGUMENTS` shows on a terminal; its exit status must be 0."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "overlay_import", *arguments]
+    environment = clean_environment(TERM="xterm", COLUMNS="80", **environment)
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # what Linux says when the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert process.wait(60) == 0
+    return shown.decode()
 
 
 def is_one_plain_line(outcome):

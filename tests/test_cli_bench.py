@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import is_one_plain_line, overlay_import
+from command_line import is_one_plain_line, on_a_terminal, overlay_import
 from helpers import dedent
 
 HELPER = dedent(
@@ -55,6 +55,14 @@ def test_it_shows_what_the_program_takes(bench):
     assert re.fullmatch(rf" +overlays +{number} +{number} to {number} +{ratio}", lines[5])
     assert re.search(r"\noverlays loaded +overlays +1 +of 1, in 1 modules\n", outcome.out)
     assert "\noverlays: the same exit status and output as stock; " in outcome.out
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path):
+    pytest.importorskip("rich", reason="the progress bar needs the extra 'cli'")
+    shown = on_a_terminal("bench", "--runs", "1", "--", "-c", "pass", cwd=tmp_path)
+    assert "measuring" in shown
+    assert "100%" in shown
+    assert "wall time" in shown
 
 
 def test_no_ratio_of_two_runs_is_called_sure(bench):

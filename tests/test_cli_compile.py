@@ -1,14 +1,9 @@
 """`overlay-import compile`: what compileall does, for overlay files."""
 
-import os
-import pty
-import subprocess
-import sys
-
 import pytest
 
-from command_line import is_one_plain_line, overlay_import, python
-from helpers import cache_of, clean_environment
+from command_line import is_one_plain_line, on_a_terminal, overlay_import, python
+from helpers import cache_of
 
 SHAPES = "UNIT = 1\n# overlay: lazy, area\ndef area(side):\n    return side * side\n"
 MODES = {"timestamp": 0, "unchecked-hash": 1, "checked-hash": 3}
@@ -173,27 +168,6 @@ def test_the_interpreters_optimization_level_counts(tree):
 def test_an_error_is_one_plain_line_and_nothing_is_compiled(tree, arguments):
     assert is_one_plain_line(overlay_import("compile", *arguments, cwd=tree))
     assert compiled(tree) == []
-
-
-def on_a_terminal(*arguments, cwd, **environment):
-    """What the command shows on a terminal."""
-    ours, its = pty.openpty()
-    command = [sys.executable, "-m", "overlay_import", *arguments]
-    environment = clean_environment(TERM="xterm", COLUMNS="80", **environment)
-    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=its, stdout=its, stderr=its)
-    os.close(its)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # what Linux says when the other side is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(ours)
-    assert process.wait(60) == 0
-    return shown.decode()
 
 
 def test_a_terminal_gets_a_progress_bar(tree):
