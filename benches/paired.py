@@ -9,8 +9,8 @@ import statistics
 import subprocess
 from dataclasses import dataclass, field
 
-# What would change how a measured process imports.
-_HIDDEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY")
+# What would change how a measured process imports, and what the Makefile asks of its own pip.
+_HIDDEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "PIP_QUIET")
 
 # Rounds that fill the caches: the modules', and those of the packages themselves.
 _UNRECORDED = 2

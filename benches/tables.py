@@ -44,6 +44,8 @@ SUMMARY = (
     ("import a module that is not there", "declared", ("import a module that is missing",)),
 )
 
+MEAN = "geometric mean of those that worked"
+
 
 def of_folder(folder):
     """All tables by their names."""
@@ -70,18 +72,20 @@ def peers_table(run, what="cpu"):
     """All peers on one version."""
     peers = [peer for peer in PEERS if uses(peer, run)]
     rows = [[each["title"], *(peer_cell(each, peer, what) for peer in peers)] for each in run["workloads"]]
-    means = [mean_cell(run, peer, what) for peer in peers]
-    return markdown([f"{MEASURES[what]} / stock, {version(run)}", *(f"`{peer}`" for peer in peers)], rows, means)
+    rows.append([MEAN, *(mean_cell(run["workloads"], peer, what) for peer in peers)])
+    # Means over different programs do not compare.
+    same = [[each for each in run["workloads"] if what in each.get("peers", {}).get(peer, {})] for peer in peers]
+    rows.append(["`overlays` on the same programs", *(mean_cell(each, "overlays", what) for each in same)])
+    return markdown([f"{MEASURES[what]} / stock, {version(run)}", *(f"`{peer}`" for peer in peers)], rows)
 
 
 def peer_table(peer, runs, what="cpu"):
     """One peer on all versions that have it."""
     runs = [run for run in runs if uses(peer, run)]
     rows = [[title, *(peer_cell(each, peer, what) for each in found)] for title, found in by_title("workloads", runs)]
-    means = [mean_cell(run, peer, what) for run in runs]
-    return markdown(
-        [f"`{peer}`, {MEASURES[what]} / stock", *map(version, runs)], [row for row in rows if any(row[1:])], means
-    )
+    means = [MEAN, *(mean_cell(run["workloads"], peer, what) for run in runs)]
+    used = [row for row in rows if any(row[1:])]
+    return markdown([f"`{peer}`, {MEASURES[what]} / stock", *map(version, runs)], [*used, means] if used else [])
 
 
 def uses(peer, run):
@@ -98,8 +102,8 @@ def peer_cell(result, peer, what):
     return "broke" if "broke" in found else ratio(found[what])
 
 
-def mean_cell(run, peer, what):
-    interval, worked, of = mean(run["workloads"], peer, what)
+def mean_cell(results, peer, what):
+    interval, worked, of = mean(results, peer, what)
     return f"{ratio(interval)}, {worked} of {of}" if worked else f"0 of {of}"
 
 
@@ -186,11 +190,9 @@ def by_title(part, runs):
         yield title, [column.get(title) for column in columns]
 
 
-def markdown(head, rows, means=None):
+def markdown(head, rows):
     if not rows:
         return ""
-    if means:
-        rows = [*rows, ["geometric mean of those that worked", *means]]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
