@@ -43,7 +43,7 @@ lint: setup .pythons/found  ## formatting, lints, types, and the stubs against t
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest overlay_import
+	$(BIN)/python -m mypy.stubtest overlay_import._core
 
 format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
 	cargo fmt --all
