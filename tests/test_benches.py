@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 BENCHES = str(Path(__file__).resolve().parent.parent / "benches")
+BEFORE = set(sys.modules)
 sys.path.append(BENCHES)
 try:
     import agree
@@ -16,6 +17,10 @@ try:
     from workloads import HERE, WORKLOADS
 finally:
     sys.path.remove(BENCHES)
+    # Their names are plain ones, which other tests give to modules of their own.
+    for name in set(sys.modules) - BEFORE:
+        if getattr(sys.modules[name], "__file__", None) == f"{BENCHES}/{name}.py":
+            del sys.modules[name]
 
 HALF, DOUBLE = [0.4, 0.5, 0.6], [1.9, 2.0, 2.1]
 
