@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 TIMESTAMP, UNCHECKED_HASH, CHECKED_HASH = 0b00, 0b01, 0b11
 
+# While a bundle is trained: takes a module's name, its source file, and the numbers of the bodies used by its import.
+on_trained: "Callable[[str, str, list[int]], None] | None" = None
+
 
 class Part:
     """The core or one overlay: its name (`None` for the core), code object, and what of the other parts it reads."""
@@ -50,6 +53,8 @@ def compile_and_cache(
     bodies that the core used while it ran. A file that cannot be written is none of the program's business. Raises
     what `compile` raises.
     """
+    if on_trained is not None and loader.name != "__main__":
+        return _compile_for_training(loader)
     path = loader.path
     try:
         stats = loader.path_stats(path)
@@ -73,6 +78,20 @@ def compile_and_cache(
     if caches:
         _write(cache_path, file, _calc_mode(path))
     return parts[0].code, (file if len(parts) > 1 else None), None
+
+
+def _compile_for_training(loader: "OverlayLoader") -> "tuple[CodeType, bytes, Callable[[list[int]], None]]":
+    """Compiles as for a cache file, with all bodies outside; tells `on_trained` which of them are used."""
+    name, path = loader.name, loader.path
+    source = loader.get_data(path)
+    parts = compile_parts(source, path, name)
+    file = build(parts, _header(TIMESTAMP, source, {"mtime": 0, "size": 0}), ())
+
+    def finish(used: "list[int]") -> None:
+        if on_trained is not None:
+            on_trained(name, path, used)
+
+    return parts[0].code, file, finish
 
 
 def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP, bodies: bool = False) -> None:

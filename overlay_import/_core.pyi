@@ -32,6 +32,7 @@ __all__ = [
     "set_level",
     "split_source",
     "start_recording",
+    "start_training",
     "stop_recording",
     "why_stale",
     "write_file",
@@ -190,6 +191,9 @@ def start_recording() -> None:
 
 def stop_recording() -> list[_Event]:
     """What was recorded, in the order in which it ended. Records no more."""
+
+def start_training() -> None:
+    """From now on every module is compiled from its source, and `overlay_import._compiler.on_trained` hears of it."""
 
 def describe_file(path: str) -> _FileDescription:
     """What a file holds; the core is the first entry. Raises `ValueError` for what is no overlay file."""

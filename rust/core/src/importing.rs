@@ -123,6 +123,9 @@ fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> 
 
 fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
     let py = path.py();
+    if learning::is_training() {
+        return Ok(Err("a bundle is being trained".to_owned()));
+    }
     let reading = Watch::start();
     let image = match FILES.open(cache) {
         Ok(image) => image,

@@ -5,7 +5,7 @@
 //! the file is written once more. Then, too, the pages of the files are given back that bodies were read from.
 
 use std::mem;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -13,6 +13,19 @@ use pyo3::prelude::*;
 
 use crate::bodies::{Bodies, Home};
 use crate::capi::call;
+
+/// Whether this process is watched for a bundle: it takes no code from files, so that it is seen what each module uses.
+static TRAINING: AtomicBool = AtomicBool::new(false);
+
+/// From now on every module is compiled from its source, and `overlay_import._compiler.on_trained` hears of it.
+#[pyfunction]
+pub fn start_training() {
+    TRAINING.store(true, Ordering::Relaxed);
+}
+
+pub fn is_training() -> bool {
+    TRAINING.load(Ordering::Relaxed)
+}
 
 static IMPORTS: Mutex<Imports> = Mutex::new(Imports { depth: 0, written: Vec::new(), read: Vec::new() });
 

@@ -40,6 +40,8 @@ mod _core {
     #[pymodule_export]
     use crate::inspecting::{cache_path, describe_file, why_stale};
     #[pymodule_export]
+    use crate::learning::start_training;
+    #[pymodule_export]
     use crate::level::set_level;
     #[pymodule_export]
     use crate::public::{get_overlay, load_overlay, module_status};
