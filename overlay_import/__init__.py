@@ -61,24 +61,33 @@ _installation = Installation()
 
 
 def install(
-    *, lazy: str = "bodies", include: "Iterable[str] | None" = None, exclude: "Iterable[str]" = ()
+    *,
+    lazy: str = "bodies",
+    include: "Iterable[str] | None" = None,
+    exclude: "Iterable[str]" = (),
+    bundle: "str | os.PathLike[str] | None" = None,
 ) -> Installation:
     """Serves every module imported from now on, but for what `include` and `exclude` say.
 
     `lazy` is the level: `"declared"` or `"bodies"`. `include` and `exclude` are lists of package names: with
-    `include`, only these and their submodules are served; those of `exclude` never are.
+    `include`, only these and their submodules are served; those of `exclude` never are. `bundle` is a file that
+    `overlay-import bundle` made: what is in it and still fresh comes from there. One that cannot be used is no error:
+    `.bundle` of the installation is then `None`, and `.reason` says why.
 
     Returns the `Installation`: `.uninstall()`, also a context manager. Installing again changes its settings. In the
-    environment, `OVERLAY_IMPORT=0` switches everything off and `OVERLAY_IMPORT_LAZY` picks a level. Where the
+    environment, `OVERLAY_IMPORT=0` switches everything off, `OVERLAY_IMPORT_LAZY` picks a level, and
+    `OVERLAY_IMPORT_BUNDLE` a bundle (or none, where it is empty). Where the
     interpreter is not supported nothing is installed, and `.reason` says why.
 
-    Raises `ValueError` for an unknown level, `TypeError` for packages that are no list of names.
+    Raises `ValueError` for an unknown level, `TypeError` for packages that are no list of names and for a
+    bundle that is no path.
     """
     level: Any = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
     if level not in LEVELS:
         raise ValueError(f"the level must be one of {', '.join(LEVELS)}, not {level!r}")
     include = None if include is None else _packages("include", include)
     exclude = _packages("exclude", exclude)
+    bundle = _bundle(bundle)
     reason = _unsupported
     if os.environ.get("OVERLAY_IMPORT") == "0":
         reason = "OVERLAY_IMPORT=0 is set in the environment"
@@ -88,7 +97,7 @@ def install(
         if sys.flags.verbose:
             print(f"# overlay_import is off: {reason}", file=sys.stderr)
         return _installation
-    _installation._activate(include, exclude, level)
+    _installation._activate(include, exclude, level, bundle)
     return _installation
 
 
@@ -99,6 +108,11 @@ def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
     return packages
 
 
+def _bundle(path: "str | os.PathLike[str] | None") -> "str | None":
+    path = os.environ.get("OVERLAY_IMPORT_BUNDLE", path) or None
+    return None if path is None else os.path.abspath(os.fsdecode(path))
+
+
 def status(module: "ModuleType") -> Status:
     """What is loaded and what is pending in `module`, without loading anything. Returns a `Status`:
 
@@ -106,9 +120,9 @@ def status(module: "ModuleType") -> Status:
     - `bodies_loaded`, `bodies_pending`: how many function bodies;
     - `bytes_core`, `bytes_loaded`, `bytes_pending`: sizes in the file;
     - `level`: `"declared"` or `"bodies"`, or `"off"` for a module of which nothing is lazy, or no longer;
-    - `source`, `file`: the source file, and the cache file that its overlays come from;
-    - `origin`: `"cache"` or `"source"`, what this import used; `reason`: why the cache was not used, or why the
-      module has no lazy overlays.
+    - `source`, `file`: the source file, and the bundle or cache file that its overlays come from;
+    - `origin`: `"bundle"`, `"cache"` or `"source"`, what this import used; `reason`: why the bundle or the cache was not
+      used, or why the module has no lazy overlays.
 
     Raises `TypeError` for what is no module.
     """

@@ -85,6 +85,9 @@ def _compile_for_training(loader: "OverlayLoader") -> "tuple[CodeType, bytes, Ca
     name, path = loader.name, loader.path
     source = loader.get_data(path)
     parts = compile_parts(source, path, name)
+    if on_trained is not None:
+        # Now, too, so that modules are heard of in the order in which they begin.
+        on_trained(name, path, [])
     file = build(parts, _header(TIMESTAMP, source, {"mtime": 0, "size": 0}), ())
 
     def finish(used: "list[int]") -> None:

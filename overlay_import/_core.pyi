@@ -21,7 +21,9 @@ __all__ = [
     "add_module_attributes",
     "build_file",
     "cache_path",
+    "collect_at_startup",
     "compile_script",
+    "describe_bundle",
     "describe_file",
     "exec_module_of",
     "get_overlay",
@@ -35,6 +37,7 @@ __all__ = [
     "start_training",
     "stop_recording",
     "why_stale",
+    "write_bundle",
     "write_file",
 ]
 
@@ -79,6 +82,12 @@ class OverlayFinder:
     def select(self, include: Sequence[str] | None, exclude: Sequence[str]) -> None:
         """Serves the packages of `include` (all where it is `None`) but for those of `exclude`."""
 
+    def use_bundle(self, path: str | None) -> str | None:
+        """Answers from the bundle in this file from now on; `None` takes the bundle away.
+
+        `path` is absolute. Returns why the bundle cannot be used, `None` where it can.
+        """
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -96,7 +105,7 @@ class _ModuleStatus(TypedDict):
     bytes_pending: int
     source: str
     file: str
-    origin: Literal["cache", "source"]
+    origin: Literal["bundle", "cache", "source"]
     reason: str
 
 class _EntryDescription(TypedDict, total=False):
@@ -114,6 +123,33 @@ class _FileDescription(TypedDict):
     bytes: int
     entries: list[_EntryDescription]
     functions: list[tuple[str, int, str | None]]
+
+class _ModuleDescription(TypedDict):
+    name: str | None
+    source: str | None
+    package: bool | None
+    core: int | None
+    bytes: int | None
+    mtime: int | None
+    size: int | None
+    stale: str | None
+    error: str | None
+
+class _FolderDescription(TypedDict):
+    path: str | None
+    names: int
+    stale: str | None
+
+class _BundleDescription(TypedDict):
+    identity: str
+    python: str
+    level: _Level
+    check: Literal["default", "never"]
+    bytes: int
+    reason: str | None
+    roots: list[tuple[str, str | None]]
+    modules: list[_ModuleDescription]
+    folders: list[_FolderDescription]
 
 def load_overlay(module: ModuleType, name: Hashable, *, force_reload: bool = False) -> LoadStatus:
     """Runs the overlay `name` in the namespace of `module`, unless it is recorded as loaded.
@@ -183,6 +219,9 @@ def set_level(level: _Level) -> None:
     Raises `SystemError` where the interpreter is not as we know it: the level is then `declared`.
     """
 
+def collect_at_startup(collect: bool) -> None:
+    """Whether garbage is collected while modules are executed, until start-up is over. It is, until this is called."""
+
 def why_stale(path: str, source: str) -> str | None:
     """Why the cache file `path` does not stand for `source`; `None` where it does."""
 
@@ -194,6 +233,28 @@ def stop_recording() -> list[_Event]:
 
 def start_training() -> None:
     """From now on every module is compiled from its source, and `overlay_import._compiler.on_trained` hears of it."""
+
+def write_bundle(
+    path: str,
+    check: Literal["default", "never"],
+    level: _Level,
+    modules: Sequence[tuple[str, str, int, int, bytes]],
+    folders: Sequence[str],
+) -> None:
+    """Writes a bundle so that its readers see all of it or what was there before.
+
+    A module is `(name, source file, time of the source in nanoseconds, its size, bytes of its overlay file)`; they lie
+    in the bundle in this order. `folders` are searched for modules, besides those that the modules lie in. All paths are
+    absolute.
+
+    Raises `OSError`, and `ValueError` for what is no module of a folder or no overlay file.
+    """
+
+def describe_bundle(path: str, verify: bool = False) -> _BundleDescription:
+    """What a bundle holds, and what of it is stale. `verify` reads and checks every byte of it.
+
+    Raises `OSError`, and `ValueError` for what is no bundle.
+    """
 
 def describe_file(path: str) -> _FileDescription:
     """What a file holds; the core is the first entry. Raises `ValueError` for what is no overlay file."""

@@ -14,6 +14,7 @@ class Installation:
 
     __module__ = "overlay_import"
     active = False
+    bundle: "str | None" = None
     include: "tuple[str, ...] | None" = None
     exclude: "tuple[str, ...]" = ()
 

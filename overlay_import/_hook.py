@@ -56,8 +56,8 @@ OverlayLoader.exec_module = _core.exec_module_of(OverlayLoader)  # type: ignore[
 class Installation:
     """The import hook, from `install()` to `uninstall()`; also a context manager. There is at most one.
 
-    `active`: whether it is installed; `level`: `"declared"`, or `"off"`; `reason`: why the level is not the one that
-    was asked for; `include`: the packages served, `None` for all; `exclude`: those left alone.
+    `active`: whether it is installed; `level`: `"bodies"`, `"declared"`, or `"off"`; `bundle`: the path of the
+    bundle in use; `reason`: why the level or the bundle is not the one that was asked for; `include`: the packages served, `None` for all; `exclude`: those left alone.
     """
 
     __module__ = "overlay_import"
@@ -66,6 +66,7 @@ class Installation:
         self.active = False
         self.level = "off"
         self.reason = ""
+        self.bundle: str | None = None
         self.include: tuple[str, ...] | None = None
         self.exclude: tuple[str, ...] = ()
         self._finder = OverlayFinder(PathFinder, SourceFileLoader, OverlayLoader)
@@ -76,6 +77,8 @@ class Installation:
             return
         self.active = False
         self.level, self.reason = "off", "uninstalled"
+        self._finder.use_bundle(None)
+        self.bundle = None
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         if getattr(sys, "load_overlay", None) is _core.load_overlay:
@@ -91,7 +94,9 @@ class Installation:
     def __repr__(self) -> str:
         return f"<overlay_import.Installation {'active' if self.active else 'inactive'}, level {self.level!r}>"
 
-    def _activate(self, include: "tuple[str, ...] | None", exclude: "tuple[str, ...]", level: "_Level") -> None:
+    def _activate(
+        self, include: "tuple[str, ...] | None", exclude: "tuple[str, ...]", level: "_Level", bundle: "str | None"
+    ) -> None:
         self.include, self.exclude = include, exclude
         self._finder.select(include, exclude)
         self.level, self.reason = str(level), ""
@@ -99,12 +104,25 @@ class Installation:
             _core.set_level(level)
         except SystemError as error:
             self.level, self.reason = "declared", str(error)
+        self._use_bundle(bundle)
         if self.active and self._finder in sys.meta_path:
             return
         self.active = True
         sys.meta_path.insert(_place(), self._finder)
         sys.load_overlay = _core.load_overlay  # type: ignore[attr-defined]
         _core.add_module_attributes()
+
+
+    def _use_bundle(self, path: "str | None") -> None:
+        reason = self._finder.use_bundle(path)
+        self.bundle = None
+        if reason is None:
+            self.bundle = path
+            return
+        reason = f"the bundle {path} is not used: {reason}"
+        self.reason = f"{self.reason}; {reason}" if self.reason else reason
+        if sys.flags.verbose:
+            print(f"# overlay_import: {reason}", file=sys.stderr)
 
 
 def _place() -> int:

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 
-use overlay_file::{Image, Kind};
+use overlay_file::{FileError, Image, Kind};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyString, PyTuple};
 
 use crate::capi::{code, placeholder};
+use crate::payloads::Payloads;
 use crate::recording::{Watch, What};
 use crate::state::Origin;
 use crate::{errors, importing, learning};
@@ -27,7 +28,7 @@ pub struct Bodies {
 pub struct Home {
     /// The address of the module's dict.
     dict: usize,
-    pub image: Arc<Image>,
+    payloads: Payloads,
     pub name: Py<PyAny>,
     pub source_path: Py<PyAny>,
     pub cache_path: Py<PyAny>,
@@ -53,7 +54,7 @@ static REGISTRY: LazyLock<Mutex<HashMap<usize, Weak<Home>>>> = LazyLock::new(Mut
 impl Home {
     pub fn new(
         dict: &Bound<'_, PyDict>,
-        image: Arc<Image>,
+        payloads: Payloads,
         name: &Bound<'_, PyAny>,
         source_path: &Bound<'_, PyAny>,
         cache_path: &Bound<'_, PyAny>,
@@ -61,7 +62,7 @@ impl Home {
     ) -> Arc<Self> {
         let home = Arc::new(Self {
             dict: dict.as_ptr() as usize,
-            image,
+            payloads,
             name: name.clone().unbind(),
             source_path: source_path.clone().unbind(),
             cache_path: cache_path.clone().unbind(),
@@ -80,16 +81,27 @@ impl Home {
         REGISTRY.lock().get(&(dict.as_ptr() as usize))?.upgrade()
     }
 
+    /// The module's overlay file.
+    pub fn image(&self) -> Result<&Arc<Image>, FileError> {
+        self.payloads.image()
+    }
+
+    /// Gives back memory that reading has taken.
+    pub fn release(&self) {
+        self.payloads.release();
+    }
+
     /// Counts a body that has been loaded; gives its bytes in the file.
     fn note(&self, body: u32) -> u64 {
-        let bytes = self.image.entry(body).map_or(0, |entry| entry.length);
+        let bytes = self.image().ok().and_then(|image| image.entry(body)).map_or(0, |entry| entry.length);
         self.loaded.fetch_add(1, Ordering::Relaxed);
         self.bytes_loaded.fetch_add(bytes, Ordering::Relaxed);
         bytes
     }
 
     pub fn sizes(&self) -> Sizes {
-        let entries = (1..self.image.len()).filter_map(|number| self.image.entry(number));
+        let Ok(image) = self.image() else { return Sizes::default() };
+        let entries = (1..image.len()).filter_map(|number| image.entry(number));
         let lengths: Vec<u64> =
             entries.filter(|entry| entry.kind == Some(Kind::Body)).map(|entry| entry.length).collect();
         // A body may be loaded more than once, for functions that come and go.
@@ -138,7 +150,7 @@ impl Bodies {
 
     fn read<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyCode>> {
         let home = &self.home;
-        let payload = home.image.payload(number).map_err(|error| {
+        let payload = home.image().and_then(|image| image.payload(number)).map_err(|error| {
             importing::discard_bad_file(home.cache_path.bind(py), number);
             errors::corrupt(py, home.name.bind(py), &home.cache_path, &error)
         })?;

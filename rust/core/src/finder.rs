@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
+use crate::bundle::{self, Snapshot};
 use crate::handles;
 use crate::path_search::{Outcome, PathSearch};
 
@@ -41,6 +42,19 @@ impl OverlayFinder {
     /// Serves the packages of `include` (all where it is `None`) but for those of `exclude`.
     fn select(&self, include: Option<Vec<String>>, exclude: Vec<String>) {
         *self.selection.lock() = Selection { include, exclude };
+    }
+
+    /// Answers from the bundle in this file from now on; `None` takes the bundle away. Gives why it cannot be used.
+    fn use_bundle(&self, py: Python<'_>, path: Option<&str>) -> PyResult<Option<String>> {
+        bundle::replace(None);
+        let Some(path) = path else { return Ok(None) };
+        match Snapshot::open(py, handles::get(py)?, path) {
+            Ok(snapshot) => {
+                bundle::replace(Some(snapshot));
+                Ok(None)
+            }
+            Err(reason) => Ok(Some(reason)),
+        }
     }
 
     /// The spec of `PathFinder`, where that is in use; the loader of a selected source file is ours.

@@ -24,6 +24,10 @@ pub struct Handles {
     pub magic: [u8; 4],
     /// `sys.implementation.cache_tag`: written to every file as the identity of its interpreter.
     pub cache_tag: String,
+    /// `sys.version`'s first word.
+    pub version: String,
+    /// `-O`, `-OO`.
+    pub optimize: u8,
     /// Of the cache files of each level.
     tags: [Tag; 2],
     /// What stands between a module's stem and the end of the name of CPython's own cache file.
@@ -81,6 +85,8 @@ impl Handles {
                 optimize => format!(".{cache_tag}.opt-{optimize}.pyc"),
             },
             cache_tag,
+            version: Python::version_str().split(' ').next().unwrap_or_default().to_owned(),
+            optimize,
             verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
         })
     }

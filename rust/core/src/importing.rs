@@ -12,13 +12,15 @@ use pyo3::exceptions::PyImportError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyCode, PyDict};
+use pyo3::types::{PyBytes, PyCode, PyDict, PyString};
 
 use crate::bodies::{self, Bodies, Home};
+use crate::bundle::{self, Lookup, Snapshot};
 use crate::capi::function::Watching;
 use crate::capi::{call, code, method, pending_dict, pending_module};
 use crate::handles::{self, Handles};
 use crate::level::{self, Level};
+use crate::payloads::Payloads;
 use crate::recording::{Watch, What};
 use crate::state::{self, Origin, State};
 use crate::{cache_path, freshness, learning, load, public};
@@ -31,7 +33,8 @@ static FILES: LazyLock<Cache> = LazyLock::new(|| Cache::new(CACHED_FILES));
 /// A module's code, and where it came from.
 struct Found<'py> {
     core: Bound<'py, PyCode>,
-    image: Option<Arc<Image>>,
+    /// Its overlay file, where there are overlays in it.
+    file: Option<Overlays<'py>>,
     origin: Origin,
     /// Where the core has placeholders.
     bodies: Option<Bound<'py, Bodies>>,
@@ -39,21 +42,42 @@ struct Found<'py> {
     finish: Option<Bound<'py, PyAny>>,
 }
 
+/// The overlays of a module.
+struct Overlays<'py> {
+    payloads: Payloads,
+    has_bodies: bool,
+    /// The same file, where there are overlays with names.
+    image: Option<Arc<Image>>,
+    path: Bound<'py, PyAny>,
+}
+
+impl<'py> Overlays<'py> {
+    fn of(py: Python<'py>, image: Arc<Image>, path: &Path) -> PyResult<Option<Self>> {
+        if image.len() == 1 {
+            return Ok(None);
+        }
+        let path = path.as_os_str().into_pyobject(py)?.into_any();
+        let named = Some(&image).filter(|image| image.has_names()).cloned();
+        Ok(Some(Self { has_bodies: bodies::any(&image), payloads: image.into(), image: named, path }))
+    }
+}
+
 impl<'py> Found<'py> {
-    /// What the placeholders in the core need; `None` where it has none.
-    fn bodies(
-        &self,
+    /// Makes what the placeholders in the core need, where it has some.
+    fn prepare_bodies(
+        &mut self,
         loader: &Bound<'py, PyAny>,
         dict: &Bound<'_, PyDict>,
         path: &Bound<'_, PyAny>,
-        cache: &Path,
-    ) -> PyResult<Option<Bound<'py, Bodies>>> {
+    ) -> PyResult<()> {
         let py = loader.py();
-        let Some(image) = self.image.as_ref().filter(|image| bodies::any(image)) else { return Ok(None) };
-        let name = loader.getattr(intern!(py, "name"))?;
-        let cache = cache.as_os_str().into_pyobject(py)?.into_any();
-        let home = Home::new(dict, Arc::clone(image), &name, path, &cache, self.origin.clone());
-        Bodies::new(py, home, self.finish.is_some()).map(Some)
+        let Some(file) = self.file.take() else { return Ok(()) };
+        if file.has_bodies {
+            let name = loader.getattr(intern!(py, "name"))?;
+            let home = Home::new(dict, file.payloads, &name, path, &file.path, self.origin.clone());
+            self.bodies = Some(Bodies::new(py, home, self.finish.is_some())?);
+        }
+        Ok(())
     }
 
     /// Runs the core in the module's namespace.
@@ -81,25 +105,43 @@ impl<'py> Found<'py> {
 /// `Loader.exec_module`: finds the module's code, fresh from its cache file or from its source, and runs it.
 pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = loader.py();
-    let _import = learning::Import::begin(py);
+    let _import = learning::Import::begin(module);
     let handles = handles::get(py)?;
     let Ok(module) = module.cast::<PyModule>() else {
         return exec_eager(handles, loader, module);
     };
     let path = loader.getattr(intern!(py, "path"))?;
-    let cache = cache_path::of(&path, level::current())?;
-    let mut found = match from_cache(handles, &path, &cache)? {
-        Ok(found) => found,
-        Err(reason) => from_source(handles, loader, &path, &cache, reason)?,
-    };
-    found.bodies = found.bodies(loader, &module.dict(), &path, &cache)?;
-    match found.image.clone().filter(|image| image.has_names()) {
-        Some(image) => exec_with_overlays(handles, loader, module, found, image, &path, &cache),
+    let mut found = find(handles, loader, &path)?;
+    let named = found.file.as_ref().and_then(|file| Some((Arc::clone(file.image.as_ref()?), file.path.clone())));
+    found.prepare_bodies(loader, &module.dict(), &path)?;
+    match named {
+        Some((image, cache)) => exec_with_overlays(handles, loader, module, found, image, &path, cache),
         None => {
             method::make_plain(loader)?;
             exec_plain(handles, module, &found)
         }
     }
+}
+
+/// The code of a module: from the bundle, else from its cache file, else from its source.
+fn find<'py>(handles: &Handles, loader: &Bound<'py, PyAny>, path: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+    let not_bundled = match bundle::in_use() {
+        Some(bundle) if !learning::is_training() => match from_bundle(handles, &bundle, path)? {
+            Ok(found) => return Ok(found),
+            Err(reason) => reason,
+        },
+        _ => String::new(),
+    };
+    let cache = cache_path::of(path, level::current())?;
+    let mut found = match from_cache(handles, path, &cache)? {
+        Ok(found) => found,
+        Err(reason) => from_source(handles, loader, path, &cache, reason)?,
+    };
+    if !not_bundled.is_empty() {
+        let reasons = [not_bundled, found.origin.reason];
+        found.origin.reason = reasons.iter().filter(|reason| !reason.is_empty()).cloned().collect::<Vec<_>>().join("; ");
+    }
+    Ok(found)
 }
 
 /// A stand-in for a module, which has nothing to hang overlays on.
@@ -119,6 +161,46 @@ fn exec_eager(handles: &Handles, loader: &Bound<'_, PyAny>, module: &Bound<'_, P
 fn exec(handles: &Handles, code: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = code.py();
     call::function(handles.call_with_frames_removed.bind(py), (&handles.exec, code, dict)).map(drop)
+}
+
+/// The code in the bundle, or why it is not taken from there: empty where it is not in it.
+fn from_bundle<'py>(
+    handles: &Handles,
+    bundle: &Snapshot,
+    path: &Bound<'py, PyAny>,
+) -> PyResult<Result<Found<'py>, String>> {
+    let py = path.py();
+    let reading = Watch::start();
+    let Some(source) = path.cast::<PyString>().ok().and_then(|path| path.to_str().ok()) else {
+        return Ok(Err(String::new()));
+    };
+    let code = match bundle.code_of(source) {
+        Lookup::Fresh(code) => code,
+        Lookup::Stale(reason) => {
+            handles.say(py, || format!("{source}: {reason}"))?;
+            return Ok(Err(reason));
+        }
+        Lookup::Absent => return Ok(Err(String::new())),
+    };
+    let module = &code.module;
+    let file = match module.has_names || module.has_bodies {
+        true => match code.overlays(bundle) {
+            Ok((payloads, image)) => {
+                let path = bundle.path.bind(py).clone().into_any();
+                Some(Overlays { payloads, has_bodies: module.has_bodies, image, path })
+            }
+            Err(error) => return Ok(Err(format!("the bundle is damaged: {error}"))),
+        },
+        false => None,
+    };
+    let core = code.core();
+    reading.stop(What::Read, path, None, core.len() as u64);
+    handles.say(py, || format!("code of {source} from the bundle"))?;
+    let unmarshalling = Watch::start();
+    let core = code::unmarshal_code(py, core, path)?;
+    unmarshalling.stop(What::Unmarshal, path, None, 0);
+    let origin = Origin { from: "bundle", reason: String::new() };
+    Ok(Ok(Found { core, file, origin, bodies: None, finish: None }))
 }
 
 fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) -> PyResult<Result<Found<'py>, String>> {
@@ -148,7 +230,8 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
     let core = code::unmarshal_code(py, &core, path)?;
     unmarshalling.stop(What::Unmarshal, path, None, 0);
     let origin = Origin { from: "cache", reason: String::new() };
-    Ok(Ok(Found { core, image: Some(image), origin, bodies: None, finish: None }))
+    let file = Overlays::of(py, image, cache)?;
+    Ok(Ok(Found { core, file, origin, bodies: None, finish: None }))
 }
 
 /// Takes the cache file away where the payload in it is bad, so that the next import makes a good one.
@@ -184,7 +267,8 @@ fn from_source<'py>(
         Some(core) => code::unmarshal_code(py, &core, path)?,
         None => core,
     };
-    Ok(Found { core, image, origin, bodies: None, finish })
+    let file = image.map_or(Ok(None), |image| Overlays::of(py, image, cache))?;
+    Ok(Found { core, file, origin, bodies: None, finish })
 }
 
 /// What the compiler gives: the core, the file where the module is to run from it, and what writes it after that.
@@ -250,7 +334,7 @@ fn exec_with_overlays(
     found: Found<'_>,
     image: Arc<Image>,
     path: &Bound<'_, PyAny>,
-    cache: &Path,
+    cache: Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let py = module.py();
     let dict = module.dict();
@@ -258,7 +342,6 @@ fn exec_with_overlays(
     let may_be_bound = dict.contains(intern!(py, "__builtins__"))? || dict.contains(intern!(py, "__path__"))?;
     let previous = Suspended::new(module, &dict, Some(&image))?;
     let name = loader.getattr(intern!(py, "name"))?;
-    let cache = cache.as_os_str().into_pyobject(py)?.into_any();
     let origin = found.origin.clone();
     let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), origin)?;
     let state = Arc::new(state);
@@ -281,7 +364,7 @@ fn exec_with_overlays(
     }
 }
 
-fn is_program(dict: &Bound<'_, PyDict>) -> PyResult<bool> {
+pub fn is_program(dict: &Bound<'_, PyDict>) -> PyResult<bool> {
     dict.get_item(intern!(dict.py(), "__name__"))?.map_or(Ok(false), |name| name.eq(intern!(dict.py(), "__main__")))
 }
 

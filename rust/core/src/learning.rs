@@ -12,7 +12,9 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 
 use crate::bodies::{Bodies, Home};
+use crate::bundle;
 use crate::capi::call;
+use crate::collecting::Pause;
 
 /// Whether this process is watched for a bundle: it takes no code from files, so that it is seen what each module uses.
 static TRAINING: AtomicBool = AtomicBool::new(false);
@@ -69,12 +71,12 @@ pub fn has_read(home: &Arc<Home>) {
 }
 
 /// The execution of a module.
-pub struct Import<'py>(Python<'py>);
+pub struct Import<'py>(Python<'py>, #[expect(dead_code)] Option<Pause<'py>>);
 
 impl<'py> Import<'py> {
-    pub fn begin(py: Python<'py>) -> Self {
+    pub fn begin(module: &Bound<'py, PyAny>) -> Self {
         IMPORTS.lock().depth += 1;
-        Self(py)
+        Self(module.py(), Pause::begin(module))
     }
 }
 
@@ -90,7 +92,10 @@ impl Drop for Import<'_> {
         };
         for home in read.iter().filter_map(Weak::upgrade) {
             home.is_read.store(false, Ordering::Relaxed);
-            home.image.release();
+            home.release();
+        }
+        if let Some(bundle) = bundle::in_use() {
+            bundle.file.release();
         }
         for module in written {
             let used = module.bodies.bind(self.0).get().stop_learning();

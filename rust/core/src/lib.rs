@@ -7,8 +7,11 @@
 use pyo3::prelude::*;
 
 mod bodies;
+mod bundle;
+mod bundling;
 mod cache_path;
 mod capi;
+mod collecting;
 mod compiling;
 mod errors;
 mod finder;
@@ -21,6 +24,7 @@ mod level;
 mod load;
 mod names;
 mod path_search;
+mod payloads;
 mod public;
 mod recording;
 mod state;
@@ -31,6 +35,10 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyType;
 
+    #[pymodule_export]
+    use crate::collecting::collect_at_startup;
+    #[pymodule_export]
+    use crate::bundling::{describe_bundle, write_bundle};
     #[pymodule_export]
     use crate::compiling::{build_file, compile_script, may_declare, split_source, write_file};
     #[pymodule_export]

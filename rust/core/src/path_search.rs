@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
 
+use crate::bundle::{self, Answer};
 use crate::handles::Handles;
 
 /// The parts of importlib that are stood in for, as they are when the interpreter starts.
@@ -19,6 +20,11 @@ pub struct PathSearch {
     /// The functions behind `PathFinder.find_spec` and `FileFinder.find_spec`.
     originals: [Py<PyAny>; 2],
     module_spec: Py<PyAny>,
+    source_loader: Py<PyAny>,
+    /// `importlib.machinery.SOURCE_SUFFIXES`, to which a program may add.
+    source_suffixes: Py<PyList>,
+    /// What is in `sys.path_hooks` when the interpreter starts; nothing where that is not known.
+    path_hooks: Vec<Py<PyAny>>,
     /// Whether paths are what Rust takes them for.
     is_utf8: bool,
 }
@@ -41,12 +47,16 @@ pub enum Outcome<'py> {
 impl PathSearch {
     pub fn new(path_finder: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = path_finder.py();
-        let file_finder = py.import("_frozen_importlib_external")?.getattr("FileFinder")?;
+        let external = py.import("_frozen_importlib_external")?;
+        let file_finder = external.getattr("FileFinder")?;
         let encoding: String = py.import("sys")?.call_method0("getfilesystemencoding")?.extract()?;
         let of_path_finder = path_finder.getattr("find_spec")?.getattr("__func__")?.unbind();
         Ok(Self {
             originals: [of_path_finder, file_finder.getattr("find_spec")?.unbind()],
             file_finder: file_finder.unbind(),
+            source_loader: external.getattr("SourceFileLoader")?.unbind(),
+            source_suffixes: external.getattr("SOURCE_SUFFIXES")?.cast_into::<PyList>()?.unbind(),
+            path_hooks: first_path_hooks(py)?,
             module_spec: py.import("_frozen_importlib")?.getattr("ModuleSpec")?.unbind(),
             is_utf8: cfg!(target_os = "linux") && encoding == "utf-8",
         })
@@ -77,9 +87,21 @@ impl PathSearch {
         }
         let Ok(name) = fullname.to_str() else { return Ok(Outcome::Unsure) };
         let tail = name.rsplit_once('.').map_or(name, |(_, tail)| tail);
+        let bundle = match bundle::in_use() {
+            Some(bundle) if self.finds_sources(sys)? => Some(bundle),
+            _ => None,
+        };
         for entry in &path {
             let Some(entry) = folder_of(&entry) else { return Ok(Outcome::Unsure) };
-            let Some(finder) = finders.get_item(&entry)? else { return Ok(Outcome::Unsure) };
+            let finder = finders.get_item(&entry)?;
+            if let Some(bundle) = bundle.as_ref().filter(|_| self.would_be_asked(finder.as_ref())) {
+                match bundle.look(entry.to_str()?, tail) {
+                    Answer::Module { location, package } => return Ok(self.bundled(py, &location, package.as_deref())),
+                    Answer::Nothing => continue,
+                    Answer::Unknown => {}
+                }
+            }
+            let Some(finder) = finder else { return Ok(Outcome::Unsure) };
             if finder.is_none() {
                 continue;
             }
@@ -89,6 +111,44 @@ impl PathSearch {
             }
         }
         Ok(Outcome::Missing)
+    }
+
+    /// Whether folders are searched by `FileFinder`s, which take files that end in `.py`, and no others, for sources.
+    fn finds_sources(&self, sys: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let py = sys.py();
+        let Some(Ok(hooks)) = sys.get_item(intern!(py, "path_hooks"))?.map(Bound::cast_into_exact::<PyList>) else {
+            return Ok(false);
+        };
+        let are_first = hooks.len() == self.path_hooks.len() && hooks.iter().zip(&self.path_hooks).all(|(a, b)| a.is(b));
+        Ok(are_first && !self.path_hooks.is_empty() && self.source_suffixes.bind(py).len() == 1)
+    }
+
+    /// Whether a folder is searched by a `FileFinder` as it comes: by this one, or one that is yet to be made.
+    fn would_be_asked(&self, finder: Option<&Bound<'_, PyAny>>) -> bool {
+        finder.is_none_or(|finder| {
+            finder.get_type().is(&self.file_finder)
+                && self.is_original(finder, 1).unwrap_or(false)
+                && self.takes_sources(finder).unwrap_or(false)
+        })
+    }
+
+    /// Whether a `FileFinder` has the loaders that it comes with.
+    fn takes_sources(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = finder.py();
+        let loaders = finder.getattr(intern!(py, "_loaders"))?.cast_into_exact::<PyList>()?;
+        let loaders = Loader::all(&loaders)?;
+        let mut sources = loaders.iter().filter(|loader| !is_compiled(loader));
+        let only = (sources.next(), sources.next());
+        Ok(matches!(only, (Some(only), None) if only.class.is(&self.source_loader) && only.suffix == ".py"))
+    }
+
+    /// The place of a module in a bundle.
+    fn bundled<'py>(&self, py: Python<'py>, location: &str, package: Option<&str>) -> Outcome<'py> {
+        Outcome::Found(Place {
+            loader_class: self.source_loader.bind(py).clone(),
+            location: PyString::new(py, location),
+            package: package.map(|package| PyString::new(py, package)),
+        })
     }
 
     /// Whether `finder.find_spec` is the function that importlib has for it.
@@ -200,6 +260,25 @@ fn stock_cache(handles: &Handles, py: Python<'_>, location: &str) -> PyResult<Op
     let parts = location.strip_suffix(".py").and_then(|stem| stem.rsplit_once('/'));
     let parts = parts.filter(|(folder, stem)| !folder.is_empty() && !stem.is_empty());
     Ok(parts.map(|(folder, stem)| format!("{folder}/__pycache__/{stem}{}", handles.stock_suffix)))
+}
+
+/// Whether these are an extension module's files, or a compiled module's: the folder of a bundled one has none of them.
+fn is_compiled(loader: &Loader<'_>) -> bool {
+    loader.suffix.to_str().is_ok_and(|suffix| suffix.ends_with(".so") || suffix == ".pyc")
+}
+
+/// What is in `sys.path_hooks`, where that is the zip importer and the hook that makes `FileFinder`s.
+fn first_path_hooks(py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+    let hooks = py.import("sys")?.getattr("path_hooks")?.cast_into::<PyList>()?;
+    let names: Vec<Option<String>> =
+        hooks.iter().map(|hook| hook.getattr("__qualname__").and_then(|name| name.extract()).ok()).collect();
+    let names: Vec<&str> = names.iter().map(|name| name.as_deref().unwrap_or_default()).collect();
+    match names.as_slice() {
+        ["zipimporter", "FileFinder.path_hook.<locals>.path_hook_for_FileFinder"] => {
+            Ok(hooks.iter().map(Bound::unbind).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// The folder that an entry of `sys.path` stands for.

@@ -80,8 +80,8 @@ pub fn module_status<'py>(module: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     let (state, bodies) = (state::of_module(&module), Home::of(&dict));
     let fields = PyDict::new(py);
     let (image, source, file, origin, eager) = match (&state, &bodies) {
-        (Some(state), _) => (&state.image, &state.source_path, &state.cache_path, &state.origin, state.eager()),
-        (None, Some(bodies)) => (&bodies.image, &bodies.source_path, &bodies.cache_path, &bodies.origin, None),
+        (Some(state), _) => (Ok(&state.image), &state.source_path, &state.cache_path, &state.origin, state.eager()),
+        (None, Some(bodies)) => (bodies.image(), &bodies.source_path, &bodies.cache_path, &bodies.origin, None),
         (None, None) => return Ok(None),
     };
     let mut sizes = match &bodies {
@@ -91,9 +91,9 @@ pub fn module_status<'py>(module: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     let (mut loaded, mut pending) = (Vec::new(), Vec::new());
     if let Some(state) = &state {
         let record = loading::record(&dict)?;
-        for entry in (1..image.len()).filter(|&entry| loading::is_named(state, entry)) {
+        for entry in (1..state.image.len()).filter(|&entry| loading::is_named(state, entry)) {
             let name = loading::name_of(state, py, entry)?;
-            let length = image.entry(entry).map_or(0, |entry| entry.length);
+            let length = state.image.entry(entry).map_or(0, |entry| entry.length);
             if record.as_ref().map_or(Ok(false), |record| record.contains(&name))? {
                 sizes.bytes_loaded += length;
                 loaded.push(name);
@@ -109,7 +109,7 @@ pub fn module_status<'py>(module: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     fields.set_item("pending", PyFrozenSet::new(py, pending)?)?;
     fields.set_item("bodies_loaded", sizes.loaded)?;
     fields.set_item("bodies_pending", sizes.pending)?;
-    fields.set_item("bytes_core", image.entry(0).map_or(0, |core| core.length))?;
+    fields.set_item("bytes_core", image.ok().and_then(|image| image.entry(0)).map_or(0, |core| core.length))?;
     fields.set_item("bytes_loaded", sizes.bytes_loaded)?;
     fields.set_item("bytes_pending", sizes.bytes_pending)?;
     fields.set_item("source", source)?;

@@ -14,10 +14,19 @@ const NAMES: u32 = 100;
 /// Puts `bytes` at `path`, whole or not at all: a temporary file beside it is renamed over it.
 /// `mode` is the new file's, less the umask. Nothing is left behind on an error.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_atomic_with(path, mode, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`]; `write` writes the content.
+pub fn write_atomic_with<E: From<io::Error>>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let (mut file, temporary) = create_beside(path, mode)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     drop(file);
-    temporary.rename(path)
+    Ok(temporary.rename(path)?)
 }
 
 fn create_beside(path: &Path, mode: u32) -> io::Result<(File, Temporary)> {

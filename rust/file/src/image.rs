@@ -60,6 +60,11 @@ impl Image {
         self.directory.flags()
     }
 
+    /// Of the trailer: through the checksums in it, it stands for the whole file.
+    pub fn checksum(&self) -> u64 {
+        self.trailer.checksum
+    }
+
     pub fn file_len(&self) -> u64 {
         self.trailer.file_length
     }

@@ -18,6 +18,7 @@
 //! - these make an [`Image`], which hands out payloads whose checksums hold.
 
 mod atomic;
+pub mod bundle;
 mod cache;
 mod checksum;
 mod directory;
@@ -34,7 +35,7 @@ mod source;
 mod trailer;
 mod writer;
 
-pub use atomic::write_atomic;
+pub use atomic::{write_atomic, write_atomic_with};
 pub use cache::Cache;
 pub use directory::{Entry, Needs};
 pub use error::{FileError, Part};

@@ -1,0 +1,290 @@
+//! Writing a bundle, and saying what is in one.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use overlay_file::bundle::{Bundle, BundleWriter, Folder, Found, Key, Module, Record, Section, Settings, Stamp};
+use overlay_file::{FileError, write_atomic_with};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::bundle::{self, ROOTS, Roots};
+use crate::handles::{self, Handles};
+use crate::level::Level;
+
+/// A module as the builder hands it over: name, source, its time in nanoseconds, its size, the overlay file.
+#[derive(FromPyObject)]
+pub struct Given<'py>(String, String, i128, u64, Bound<'py, PyBytes>);
+
+/// A record before it is written: the value in two pieces, and the rest.
+struct Made<'a> {
+    key: Key,
+    fields: Vec<u8>,
+    head: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// Writes a bundle. See `_core.pyi`.
+#[pyfunction]
+pub fn write_bundle(
+    py: Python<'_>,
+    path: &str,
+    check: &str,
+    level: Level,
+    modules: Vec<Given<'_>>,
+    folders: Vec<String>,
+) -> PyResult<()> {
+    let handles = handles::get(py)?;
+    let checks = match check {
+        "default" => true,
+        "never" => false,
+        other => return Err(PyValueError::new_err(format!("unknown check: {other}"))),
+    };
+    if !path.starts_with('/') {
+        return Err(PyValueError::new_err(format!("not an absolute path: {path}")));
+    }
+    let settings = settings(handles, checks, level);
+    let roots = Roots::now(py, handles, path, &settings.roots)?;
+    let mut builder = Builder { roots, checks, records: Vec::new(), keys: HashSet::new(), names: HashMap::new() };
+    for folder in &folders {
+        builder.folder(folder);
+    }
+    for Given(name, source, time, size, file) in &modules {
+        let stamp = Stamp {
+            seconds: i64::try_from(time.div_euclid(1_000_000_000))?,
+            nanoseconds: time.rem_euclid(1_000_000_000) as u32,
+        };
+        builder.module(name, source, stamp, *size, file.as_bytes())?;
+    }
+    let records: Vec<Record<'_>> = builder
+        .records
+        .iter()
+        .map(|made| Record { key: made.key.clone(), value: [&made.fields, made.head], rest: made.rest })
+        .collect();
+    py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(py, error, path))
+}
+
+fn write(path: &Path, settings: &Settings, records: &[Record<'_>]) -> Result<(), FileError> {
+    write_atomic_with(path, 0o644, |file| {
+        let mut out = BufWriter::new(file);
+        BundleWriter::write(&mut out, settings, records)?;
+        Ok(out.flush()?)
+    })
+}
+
+fn error_of(py: Python<'_>, error: FileError, path: &str) -> PyErr {
+    match error {
+        FileError::Io(error) => {
+            let error = PyErr::from(error);
+            // As Python's own functions name the file.
+            let _ = error.value(py).setattr("filename", path);
+            error
+        }
+        error => PyValueError::new_err(error.to_string()),
+    }
+}
+
+fn settings(handles: &Handles, checks: bool, level: Level) -> Settings {
+    Settings {
+        identity: handles.cache_tag.clone(),
+        python: handles.version.clone(),
+        magic: handles.magic,
+        optimize: handles.optimize,
+        checks,
+        flags: level.flag(),
+        roots: ROOTS.map(str::to_owned).to_vec(),
+    }
+}
+
+struct Builder<'a> {
+    roots: Roots,
+    checks: bool,
+    records: Vec<Made<'a>>,
+    keys: HashSet<Vec<u8>>,
+    /// What is in each folder.
+    names: HashMap<String, HashSet<String>>,
+}
+
+impl<'a> Builder<'a> {
+    /// Adds a folder; not one that is not there.
+    fn folder(&mut self, path: &str) {
+        let Some((root, rest)) = self.roots.of(path).filter(|_| path.starts_with('/')) else { return };
+        let key = Key::folder(root, rest);
+        if !self.keys.insert(key.as_bytes().to_vec()) {
+            return;
+        }
+        let Some((stamp, names)) = scan(path) else { return };
+        // What is not looked at need have no time, so that equal folders give equal bundles.
+        let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
+        let fields = Folder::new(stamp, names.iter().map(String::as_str)).encode();
+        self.names.insert(path.to_owned(), names);
+        self.records.push(Made { key, fields, head: &[], rest: &[] });
+    }
+
+    fn module(&mut self, name: &str, source: &str, stamp: Stamp, size: u64, file: &'a [u8]) -> PyResult<()> {
+        let invalid = |what: &str| PyValueError::new_err(format!("{source}: {what}"));
+        let (folder, own_name, is_package) = bundle::split(source).ok_or_else(|| invalid("no path of a module"))?;
+        let (root, path) = self.roots.of(folder).ok_or_else(|| invalid("in no root"))?;
+        self.folder(folder);
+        if !self.names.contains_key(folder) {
+            return Err(invalid("its folder cannot be read"));
+        }
+        let key = Key::module(root, path, own_name);
+        if !self.keys.insert(key.as_bytes().to_vec()) {
+            return Ok(());
+        }
+        let (module, length) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
+        let (head, rest) = file.split_at(length);
+        let is_link = fs::symlink_metadata(source).is_ok_and(|metadata| metadata.is_symlink());
+        let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
+        let fields = Module { is_package, is_link, stamp, size, name: name.to_owned(), ..module }.encode();
+        self.records.push(Made { key, fields, head, rest });
+        if is_package {
+            self.folder(source.strip_suffix("/__init__.py").unwrap_or(source));
+        }
+        Ok(())
+    }
+}
+
+/// A folder's time, and the names in it. A time that is too young says nothing: what changes the folder within the same
+/// tick of the file system's clock leaves it as it is.
+fn scan(path: &str) -> Option<(Stamp, HashSet<String>)> {
+    const TICK_NANOSECONDS: i128 = 20_000_000;
+    const TICK_OF_WHOLE_SECONDS: i128 = 2_000_000_000;
+    let stamp = bundle::stamp_of(&fs::metadata(path).ok()?);
+    let mut names = HashSet::new();
+    for entry in fs::read_dir(path).ok()? {
+        // Names that are no text are no modules.
+        if let Ok(name) = entry.ok()?.file_name().into_string() {
+            names.insert(name);
+        }
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos() as i128;
+    let age = now - (i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds));
+    let tick = if stamp.nanoseconds == 0 { TICK_OF_WHOLE_SECONDS } else { TICK_NANOSECONDS };
+    Some((if age > tick { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } }, names))
+}
+
+/// What a bundle holds, and what of it is stale. See `_core.pyi`.
+#[pyfunction]
+#[pyo3(signature = (path, verify=false))]
+pub fn describe_bundle<'py>(py: Python<'py>, path: &str, verify: bool) -> PyResult<Bound<'py, PyDict>> {
+    let handles = handles::get(py)?;
+    let invalid = |error: FileError| error_of(py, error, path);
+    let (file, metadata) = Bundle::open(Path::new(path)).map_err(invalid)?;
+    let settings = file.settings().map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let roots = Roots::now(py, handles, path, &settings.roots)?;
+    let describing = Describing { py, roots, checks: settings.checks, verify, file: file.into() };
+    let (modules, folders) = (PyList::empty(py), PyList::empty(py));
+    for found in describing.file.records() {
+        match found {
+            Ok(found) => match found.key().first() {
+                Some(b'm') => modules.append(describing.module(&found)?)?,
+                Some(b'f') => folders.append(describing.folder(&found)?)?,
+                _ => {}
+            },
+            Err(error) => modules.append(describing.damaged(&error)?)?,
+        }
+    }
+    let reason =
+        bundle::reason_against_owner(&metadata).or_else(|| bundle::reason_against(handles, &settings));
+    let level = if settings.flags == 0 { "declared" } else { "bodies" };
+    let places: Vec<(&String, Option<&str>)> =
+        (0..).zip(&settings.roots).map(|(number, name)| (name, describing.roots.place(number))).collect();
+    let described = PyDict::new(py);
+    described.set_item("identity", &settings.identity)?;
+    described.set_item("python", &settings.python)?;
+    described.set_item("level", level)?;
+    described.set_item("check", if settings.checks { "default" } else { "never" })?;
+    described.set_item("bytes", describing.file.file_len())?;
+    described.set_item("reason", reason)?;
+    described.set_item("roots", places)?;
+    described.set_item("modules", modules)?;
+    described.set_item("folders", folders)?;
+    Ok(described)
+}
+
+struct Describing<'py> {
+    py: Python<'py>,
+    roots: Roots,
+    checks: bool,
+    verify: bool,
+    file: std::sync::Arc<Bundle>,
+}
+
+impl<'py> Describing<'py> {
+    /// The path that a key stands for now, and what follows the NUL in it.
+    fn place<'a>(&self, found: &'a Found) -> Option<(String, &'a str)> {
+        let (root, rest) = found.key().get(1..)?.split_first()?;
+        let rest = std::str::from_utf8(rest).ok()?;
+        let (path, name) = rest.split_once('\0').unwrap_or((rest, ""));
+        let place = self.roots.place(*root)?;
+        Some((if path.is_empty() { place.to_owned() } else { format!("{place}/{path}") }, name))
+    }
+
+    fn module(&self, found: &Found) -> PyResult<Bound<'py, PyDict>> {
+        let described = PyDict::new(self.py);
+        let (module, start) = match Module::decode(found.value()) {
+            Ok(decoded) => decoded,
+            Err(error) => return self.damaged(&error),
+        };
+        let source = self.place(found).map(|(folder, name)| match module.is_package {
+            true => format!("{folder}/{name}/__init__.py"),
+            false => format!("{folder}/{name}.py"),
+        });
+        let stale = match &source {
+            Some(source) if self.checks => bundle::reason_against_source(&module, source),
+            Some(_) => None,
+            None => Some("its root is not known here".to_owned()),
+        };
+        let section = Section {
+            bundle: std::sync::Arc::clone(&self.file),
+            head: found.place_from(start),
+            rest: found.rest.clone(),
+            checksum: module.checksum,
+        };
+        let error = self.verify.then(|| section.open().and_then(|image| image.verify()).err()).flatten();
+        described.set_item("name", &module.name)?;
+        described.set_item("source", source)?;
+        described.set_item("package", module.is_package)?;
+        described.set_item("core", section.head.end - section.head.start)?;
+        described.set_item("bytes", found.len() + (found.rest.end - found.rest.start))?;
+        described.set_item("mtime", module.stamp.seconds)?;
+        described.set_item("size", module.size)?;
+        described.set_item("stale", stale)?;
+        described.set_item("error", error.map(|error| error.to_string()))?;
+        Ok(described)
+    }
+
+    fn folder(&self, found: &Found) -> PyResult<Bound<'py, PyDict>> {
+        let described = PyDict::new(self.py);
+        let folder = Folder::decode(found.value()).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let path = self.place(found).map(|(path, _)| if path.is_empty() { "/".to_owned() } else { path });
+        let stale = match &path {
+            Some(path) if self.checks => match fs::metadata(path) {
+                Ok(now) => bundle::reason_against_time(folder.stamp, &now).map(|changed| format!("its {changed}")),
+                Err(error) => Some(format!("it cannot be asked for its time: {error}")),
+            },
+            Some(_) => None,
+            None => Some("its root is not known here".to_owned()),
+        };
+        described.set_item("path", path)?;
+        described.set_item("names", folder.len())?;
+        described.set_item("stale", stale)?;
+        Ok(described)
+    }
+
+    /// A record that cannot be read.
+    fn damaged(&self, error: &FileError) -> PyResult<Bound<'py, PyDict>> {
+        let described = PyDict::new(self.py);
+        for key in ["name", "source", "package", "core", "bytes", "mtime", "size", "stale"] {
+            described.set_item(key, self.py.None())?;
+        }
+        described.set_item("error", error.to_string())?;
+        Ok(described)
+    }
+}

@@ -1,0 +1,258 @@
+//! The keys and values of a bundle.
+//!
+//! Folders and sources are named by a *root* (its number in the settings) and the path below it, so that they are found
+//! wherever the root is. Numbers are little endian; a text is its length in 4 bytes, then UTF-8.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `f`, root, path | a folder: its time, and the hashes of the names in it, in order |
+//! | `m`, root, path of the folder, 0, name | a module: its source's time and size, name, and the start of its overlay file, core and all |
+//! | `c`, any | what a source text compiles to |
+
+use crate::checksum::checksum;
+use crate::fields::Fields;
+use crate::trailer::TRAILER_LEN;
+use crate::{FileError, HEADER_LEN, Image, Memory};
+
+/// What a record is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    pub fn folder(root: u8, path: &str) -> Key {
+        Key([b"f", &[root][..], path.as_bytes()].concat())
+    }
+
+    /// `name` is a module's own, without the packages it lies in.
+    pub fn module(root: u8, folder: &str, name: &str) -> Key {
+        Key([b"m", &[root][..], folder.as_bytes(), b"\0", name.as_bytes()].concat())
+    }
+
+    pub fn compiled(what: &[u8]) -> Key {
+        Key([b"c", what].concat())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What goes for the whole bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The interpreter that the code is for, for instance `cpython-313`.
+    pub identity: String,
+    /// Its version.
+    pub python: String,
+    /// The magic number of its cache files.
+    pub magic: [u8; 4],
+    /// `-O`, `-OO`.
+    pub optimize: u8,
+    /// Whether folders and sources are looked at before a module is taken from the bundle.
+    pub checks: bool,
+    /// The flags of the overlay files: the level.
+    pub flags: u32,
+    /// The names of the roots.
+    pub roots: Vec<String>,
+}
+
+/// When a file or folder was last changed: seconds since 1970, and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
+/// 1980-01-02. Who sets the times of files for the sake of reproducible archives sets them to something before it.
+const FIRST_TRUE_TIME: i64 = 315_619_200;
+
+impl Stamp {
+    /// Whether the time says anything of the content.
+    pub fn tells(self) -> bool {
+        self.seconds >= FIRST_TRUE_TIME
+    }
+
+    /// Whether this is still the time. Archives and images keep whole seconds only.
+    pub fn is_still(self, now: Stamp) -> bool {
+        self.seconds == now.seconds && (self.nanoseconds == now.nanoseconds || now.nanoseconds == 0)
+    }
+}
+
+/// A folder that modules were searched in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    pub stamp: Stamp,
+    /// Of what stands before the first dot of each name in the folder: in order.
+    names: Vec<u32>,
+}
+
+impl Folder {
+    pub fn new<'a>(stamp: Stamp, names: impl IntoIterator<Item = &'a str>) -> Folder {
+        let stem = |name: &'a str| name.split_once('.').map_or(name, |(stem, _)| stem);
+        let mut names: Vec<u32> = names.into_iter().map(|name| hash_of(stem(name))).collect();
+        names.sort_unstable();
+        names.dedup();
+        Folder { stamp, names }
+    }
+
+    /// Whether a module of this name may be in the folder: "no" is certain.
+    pub fn may_have(&self, name: &str) -> bool {
+        self.names.binary_search(&hash_of(name)).is_ok()
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = encode_stamp(self.stamp);
+        bytes.extend(self.names.iter().flat_map(|name| name.to_le_bytes()));
+        bytes
+    }
+
+    pub fn decode(value: &[u8]) -> Result<Folder, FileError> {
+        let mut fields = Fields(value);
+        let stamp = decode_stamp(&mut fields).ok_or(FileError::Bounds("folder"))?;
+        let mut names = Vec::with_capacity(fields.0.len() / 4);
+        while let Some(name) = fields.u32() {
+            names.push(name);
+        }
+        match fields.0.is_empty() && names.is_sorted() {
+            true => Ok(Folder { stamp, names }),
+            false => Err(FileError::Bounds("folder")),
+        }
+    }
+}
+
+fn hash_of(name: &str) -> u32 {
+    checksum(name.as_bytes()) as u32
+}
+
+/// A module in a bundle. Behind these fields, its value has the header and the core of its overlay file; the file's
+/// other parts are the record's rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    pub is_package: bool,
+    /// Whether it has overlays with names.
+    pub has_names: bool,
+    /// Whether function bodies were taken out of it.
+    pub has_bodies: bool,
+    /// Whether its source is a symbolic link.
+    pub is_link: bool,
+    pub stamp: Stamp,
+    pub size: u64,
+    /// Of the whole overlay file, by way of its trailer.
+    pub checksum: u64,
+    /// The name by which it was imported.
+    pub name: String,
+}
+
+impl Module {
+    /// The module of an overlay file, and the length of its header and core.
+    pub fn of(file: &[u8]) -> Result<(Module, usize), FileError> {
+        let image = Image::from_source(Box::new(Memory(file.to_vec())))?;
+        let core = image.entry(0).ok_or(FileError::NoSuchEntry(0))?;
+        let last = image.entry(image.len() - 1);
+        let module = Module {
+            is_package: false,
+            is_link: false,
+            has_names: image.has_names(),
+            has_bodies: last.is_some_and(|last| last.kind == Some(crate::Kind::Body)),
+            stamp: Stamp { seconds: 0, nanoseconds: 0 },
+            size: 0,
+            checksum: image.checksum(),
+            name: String::new(),
+        };
+        let head = core.length.checked_add(HEADER_LEN as u64).and_then(|length| usize::try_from(length).ok());
+        let head = head.filter(|head| head + TRAILER_LEN <= file.len()).ok_or(FileError::Bounds("core"))?;
+        Ok((module, head))
+    }
+
+    /// The fields, before header and core.
+    pub fn encode(&self) -> Vec<u8> {
+        let flags = [self.is_package, self.has_names, self.has_bodies, self.is_link];
+        let mut bytes = vec![(0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum()];
+        bytes.extend(encode_stamp(self.stamp));
+        bytes.extend(self.size.to_le_bytes());
+        bytes.extend(self.checksum.to_le_bytes());
+        encode_text(&self.name, &mut bytes);
+        bytes
+    }
+
+    /// The module, and where in the value the header of its overlay file starts.
+    pub fn decode(value: &[u8]) -> Result<(Module, usize), FileError> {
+        let mut fields = Fields(value);
+        let module = Module::decode_fields(&mut fields).ok_or(FileError::Bounds("module"))?;
+        Ok((module, value.len() - fields.0.len()))
+    }
+
+    fn decode_fields(fields: &mut Fields<'_>) -> Option<Module> {
+        let flags = fields.u8()?;
+        Some(Module {
+            is_package: flags & 1 != 0,
+            has_names: flags & 2 != 0,
+            has_bodies: flags & 4 != 0,
+            is_link: flags & 8 != 0,
+            stamp: decode_stamp(fields)?,
+            size: fields.u64()?,
+            checksum: fields.u64()?,
+            name: decode_text(fields)?,
+        })
+    }
+}
+
+impl Settings {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(self.magic);
+        bytes.extend([self.optimize, self.checks.into()]);
+        bytes.extend(self.flags.to_le_bytes());
+        for text in [&self.identity, &self.python].into_iter().chain(&self.roots) {
+            encode_text(text, &mut bytes);
+        }
+        bytes
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Settings, FileError> {
+        Settings::decode_fields(&mut Fields(bytes)).ok_or(FileError::Bounds("settings"))
+    }
+
+    fn decode_fields(fields: &mut Fields<'_>) -> Option<Settings> {
+        let mut settings = Settings {
+            magic: fields.array()?,
+            optimize: fields.u8()?,
+            checks: fields.u8()? != 0,
+            flags: fields.u32()?,
+            identity: decode_text(fields)?,
+            python: decode_text(fields)?,
+            roots: Vec::new(),
+        };
+        while !fields.0.is_empty() {
+            settings.roots.push(decode_text(fields)?);
+        }
+        Some(settings)
+    }
+}
+
+fn encode_stamp(stamp: Stamp) -> Vec<u8> {
+    [&stamp.seconds.to_le_bytes()[..], &stamp.nanoseconds.to_le_bytes()].concat()
+}
+
+fn decode_stamp(fields: &mut Fields<'_>) -> Option<Stamp> {
+    Some(Stamp { seconds: fields.array().map(i64::from_le_bytes)?, nanoseconds: fields.u32()? })
+}
+
+fn encode_text(text: &str, bytes: &mut Vec<u8>) {
+    bytes.extend((text.len() as u32).to_le_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+fn decode_text(fields: &mut Fields<'_>) -> Option<String> {
+    let length = fields.u32()? as usize;
+    String::from_utf8(fields.bytes(length)?.to_vec()).ok()
+}
