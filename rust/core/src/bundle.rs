@@ -54,7 +54,10 @@ struct Folder {
 /// What a folder has for a name.
 pub enum Answer {
     /// A module with its source here; `package` is the folder of a package.
-    Module { location: String, package: Option<String> },
+    Module {
+        location: String,
+        package: Option<String>,
+    },
     Nothing,
     /// Something that is not in the bundle, or the folder has changed.
     Unknown,
@@ -104,10 +107,10 @@ impl Snapshot {
         let (root, path) = &known.key;
         let Ok(Some(found)) = self.file.get(&Key::module(*root, path, name)) else { return Answer::Unknown };
         let Ok((module, _)) = Module::decode(found.value()) else { return Answer::Unknown };
-        let base = format!("{}/{name}", folder.trim_end_matches('/'));
+        let base = [folder.trim_end_matches('/'), "/", name].concat();
         let (location, package) = match module.is_package {
-            true => (format!("{base}/__init__.py"), Some(base)),
-            false => (format!("{base}.py"), None),
+            true => ([&base, "/__init__.py"].concat(), Some(base)),
+            false => (base + ".py", None),
         };
         let is_gone = || module.is_link && self.settings.checks && !Path::new(&location).is_file();
         if package.as_deref().is_some_and(|package| self.unchanged(package).is_none()) || is_gone() {
@@ -143,7 +146,8 @@ impl Snapshot {
     /// The folder, where the bundle knows what is in it now.
     fn unchanged(&self, path: &str) -> Option<Arc<Folder>> {
         let folder = self.folder(path)?;
-        let is_unchanged = || fs::metadata(path).is_ok_and(|now| reason_against_time(folder.content.stamp, &now).is_none());
+        let is_unchanged =
+            || fs::metadata(path).is_ok_and(|now| reason_against_time(folder.content.stamp, &now).is_none());
         (!self.settings.checks || is_unchanged()).then_some(folder)
     }
 

@@ -190,8 +190,7 @@ pub fn describe_bundle<'py>(py: Python<'py>, path: &str, verify: bool) -> PyResu
             Err(error) => modules.append(describing.damaged(&error)?)?,
         }
     }
-    let reason =
-        bundle::reason_against_owner(&metadata).or_else(|| bundle::reason_against(handles, &settings));
+    let reason = bundle::reason_against_owner(&metadata).or_else(|| bundle::reason_against(handles, &settings));
     let level = if settings.flags == 0 { "declared" } else { "bodies" };
     let places: Vec<(&String, Option<&str>)> =
         (0..).zip(&settings.roots).map(|(number, name)| (name, describing.roots.place(number))).collect();

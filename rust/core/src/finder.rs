@@ -35,7 +35,7 @@ pub struct OverlayFinder {
 impl OverlayFinder {
     #[new]
     fn new(path_finder: Bound<'_, PyAny>, plain_loader: Py<PyType>, loader: Py<PyType>) -> PyResult<Self> {
-        let search = PathSearch::new(&path_finder)?;
+        let search = PathSearch::new(&path_finder, loader.bind(path_finder.py()).as_any())?;
         Ok(Self { path_finder: path_finder.unbind(), plain_loader, loader, selection: Mutex::default(), search })
     }
 
@@ -71,7 +71,7 @@ impl OverlayFinder {
         }
         let handles = handles::get(py)?;
         let finder = self.path_finder.bind(py);
-        match self.search.find(handles, finder, fullname, path.as_ref())? {
+        match self.search.find(handles, fullname, path.as_ref())? {
             Outcome::Found(place) => {
                 let is_ours = place.loader_class.is(&self.plain_loader) && self.selects(fullname)?;
                 let class = if is_ours { self.loader.bind(py).clone().into_any() } else { place.loader_class.clone() };

@@ -139,7 +139,8 @@ fn find<'py>(handles: &Handles, loader: &Bound<'py, PyAny>, path: &Bound<'py, Py
     };
     if !not_bundled.is_empty() {
         let reasons = [not_bundled, found.origin.reason];
-        found.origin.reason = reasons.iter().filter(|reason| !reason.is_empty()).cloned().collect::<Vec<_>>().join("; ");
+        found.origin.reason =
+            reasons.iter().filter(|reason| !reason.is_empty()).cloned().collect::<Vec<_>>().join("; ");
     }
     Ok(found)
 }

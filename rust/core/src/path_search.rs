@@ -9,18 +9,22 @@ use std::os::unix::fs::MetadataExt;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
 
 use crate::bundle::{self, Answer};
+use crate::capi::class::{self, Watched};
 use crate::handles::Handles;
 
 /// The parts of importlib that are stood in for, as they are when the interpreter starts.
 pub struct PathSearch {
-    file_finder: Py<PyAny>,
-    /// The functions behind `PathFinder.find_spec` and `FileFinder.find_spec`.
-    originals: [Py<PyAny>; 2],
-    module_spec: Py<PyAny>,
-    source_loader: Py<PyAny>,
+    path_finder: Watched,
+    file_finder: Watched,
+    module_spec: Watched,
+    /// Of all source files, and ours.
+    source_loaders: [Watched; 2],
+    /// What `FileFinder`s that are made now know of files, as in `FileFinder._loaders`.
+    known_loaders: PyOnceLock<Vec<Py<PyAny>>>,
     /// `importlib.machinery.SOURCE_SUFFIXES`, to which a program may add.
     source_suffixes: Py<PyList>,
     /// What is in `sys.path_hooks` when the interpreter starts; nothing where that is not known.
@@ -45,19 +49,19 @@ pub enum Outcome<'py> {
 }
 
 impl PathSearch {
-    pub fn new(path_finder: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// `loader` is ours, for source files.
+    pub fn new(path_finder: &Bound<'_, PyAny>, loader: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = path_finder.py();
         let external = py.import("_frozen_importlib_external")?;
-        let file_finder = external.getattr("FileFinder")?;
         let encoding: String = py.import("sys")?.call_method0("getfilesystemencoding")?.extract()?;
-        let of_path_finder = path_finder.getattr("find_spec")?.getattr("__func__")?.unbind();
         Ok(Self {
-            originals: [of_path_finder, file_finder.getattr("find_spec")?.unbind()],
-            file_finder: file_finder.unbind(),
-            source_loader: external.getattr("SourceFileLoader")?.unbind(),
+            path_finder: Watched::new(path_finder.clone())?,
+            file_finder: Watched::new(external.getattr("FileFinder")?)?,
+            source_loaders: [Watched::new(external.getattr("SourceFileLoader")?)?, Watched::new(loader.clone())?],
+            known_loaders: PyOnceLock::new(),
             source_suffixes: external.getattr("SOURCE_SUFFIXES")?.cast_into::<PyList>()?.unbind(),
             path_hooks: first_path_hooks(py)?,
-            module_spec: py.import("_frozen_importlib")?.getattr("ModuleSpec")?.unbind(),
+            module_spec: Watched::new(py.import("_frozen_importlib")?.getattr("ModuleSpec")?)?,
             is_utf8: cfg!(target_os = "linux") && encoding == "utf-8",
         })
     }
@@ -66,7 +70,6 @@ impl PathSearch {
     pub fn find<'py>(
         &self,
         handles: &Handles,
-        path_finder: &Bound<'py, PyAny>,
         fullname: &Bound<'py, PyString>,
         path: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Outcome<'py>> {
@@ -82,7 +85,7 @@ impl PathSearch {
         ) else {
             return Ok(Outcome::Unsure);
         };
-        if !self.is_utf8 || handles.verbose || !self.is_original(path_finder, 0)? {
+        if !self.is_utf8 || handles.verbose || !self.path_finder.is_unchanged(py) {
             return Ok(Outcome::Unsure);
         }
         let Ok(name) = fullname.to_str() else { return Ok(Outcome::Unsure) };
@@ -119,16 +122,15 @@ impl PathSearch {
         let Some(Ok(hooks)) = sys.get_item(intern!(py, "path_hooks"))?.map(Bound::cast_into_exact::<PyList>) else {
             return Ok(false);
         };
-        let are_first = hooks.len() == self.path_hooks.len() && hooks.iter().zip(&self.path_hooks).all(|(a, b)| a.is(b));
+        let are_first =
+            hooks.len() == self.path_hooks.len() && hooks.iter().zip(&self.path_hooks).all(|(a, b)| a.is(b));
         Ok(are_first && !self.path_hooks.is_empty() && self.source_suffixes.bind(py).len() == 1)
     }
 
     /// Whether a folder is searched by a `FileFinder` as it comes: by this one, or one that is yet to be made.
     fn would_be_asked(&self, finder: Option<&Bound<'_, PyAny>>) -> bool {
         finder.is_none_or(|finder| {
-            finder.get_type().is(&self.file_finder)
-                && self.is_original(finder, 1).unwrap_or(false)
-                && self.takes_sources(finder).unwrap_or(false)
+            self.is_original(finder).unwrap_or(false) && self.takes_sources(finder).unwrap_or(false)
         })
     }
 
@@ -136,32 +138,49 @@ impl PathSearch {
     fn takes_sources(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = finder.py();
         let loaders = finder.getattr(intern!(py, "_loaders"))?.cast_into_exact::<PyList>()?;
+        let mut objects = Vec::with_capacity(2 * loaders.len());
+        for pair in &loaders {
+            let pair = pair.cast_into_exact::<PyTuple>()?;
+            objects.extend([pair.get_item(0)?, pair.get_item(1)?]);
+        }
+        let known = self.known_loaders.get(py);
+        if known.is_some_and(|known| known.len() == objects.len() && objects.iter().zip(known).all(|(a, b)| a.is(b))) {
+            return Ok(true);
+        }
         let loaders = Loader::all(&loaders)?;
         let mut sources = loaders.iter().filter(|loader| !is_compiled(loader));
         let only = (sources.next(), sources.next());
-        Ok(matches!(only, (Some(only), None) if only.class.is(&self.source_loader) && only.suffix == ".py"))
+        let source_loader = &self.source_loaders[0].class;
+        let only_source = matches!(only, (Some(only), None) if only.class.is(source_loader) && only.suffix == ".py");
+        if only_source {
+            let _ = self.known_loaders.set(py, objects.into_iter().map(Bound::unbind).collect());
+        }
+        Ok(only_source)
     }
 
     /// The place of a module in a bundle.
     fn bundled<'py>(&self, py: Python<'py>, location: &str, package: Option<&str>) -> Outcome<'py> {
         Outcome::Found(Place {
-            loader_class: self.source_loader.bind(py).clone(),
+            loader_class: self.source_loaders[0].class.bind(py).clone().into_any(),
             location: PyString::new(py, location),
             package: package.map(|package| PyString::new(py, package)),
         })
     }
 
-    /// Whether `finder.find_spec` is the function that importlib has for it.
-    fn is_original(&self, finder: &Bound<'_, PyAny>, which: usize) -> PyResult<bool> {
+    /// Whether this is a `FileFinder` that does what importlib has it do.
+    fn is_original(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = finder.py();
-        let method = finder.getattr(intern!(py, "find_spec"))?;
-        Ok(method.getattr_opt(intern!(py, "__func__"))?.is_some_and(|function| function.is(&self.originals[which])))
+        if !finder.get_type().is(&self.file_finder.class) || !self.file_finder.is_unchanged(py) {
+            return Ok(false);
+        }
+        let own = finder.getattr(intern!(py, "__dict__"))?.cast_into_exact::<PyDict>()?;
+        Ok(!own.contains(intern!(py, "find_spec"))?)
     }
 
     /// What `FileFinder.find_spec` does.
     fn find_in<'py>(&self, finder: &Bound<'py, PyAny>, tail: &str) -> PyResult<Outcome<'py>> {
         let py = finder.py();
-        if !finder.get_type().is(&self.file_finder) || !self.is_original(finder, 1)? {
+        if !self.is_original(finder)? {
             return Ok(Outcome::Unsure);
         }
         let (path, cache, loaders) = (
@@ -211,18 +230,53 @@ impl PathSearch {
         loader_class: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = fullname.py();
-        let loader = loader_class.call1((fullname, &place.location))?;
-        let options = PyDict::new(py);
-        options.set_item(intern!(py, "origin"), &place.location)?;
-        let spec = self.module_spec.bind(py).call((fullname, loader), Some(&options))?;
+        let Place { location, package, .. } = place;
+        let loader = self.loader(fullname, &location, loader_class)?;
+        let cached = stock_cache(handles, py, location.to_str()?)?;
+        let folders = package.map(|package| PyList::new(py, [package])).transpose()?;
+        if !self.module_spec.is_unchanged(py) {
+            let options = PyDict::new(py);
+            options.set_item(intern!(py, "origin"), &location)?;
+            let spec = self.module_spec.class.bind(py).call((fullname, loader), Some(&options))?;
+            spec.setattr(intern!(py, "_set_fileattr"), true)?;
+            if let Some(folders) = folders {
+                spec.setattr(intern!(py, "submodule_search_locations"), folders)?;
+            }
+            if let Some(cached) = cached {
+                spec.setattr(intern!(py, "_cached"), cached)?;
+            }
+            return Ok(spec);
+        }
+        // What `ModuleSpec.__init__` does, in the same order.
+        let spec = class::blank(self.module_spec.class.bind(py))?;
+        spec.setattr(intern!(py, "name"), fullname)?;
+        spec.setattr(intern!(py, "loader"), loader)?;
+        spec.setattr(intern!(py, "origin"), location)?;
+        spec.setattr(intern!(py, "loader_state"), py.None())?;
+        spec.setattr(intern!(py, "submodule_search_locations"), folders)?;
+        spec.setattr(intern!(py, "_uninitialized_submodules"), PyList::empty(py))?;
         spec.setattr(intern!(py, "_set_fileattr"), true)?;
-        if let Some(package) = place.package {
-            spec.setattr(intern!(py, "submodule_search_locations"), PyList::new(py, [package])?)?;
-        }
-        if let Some(cached) = stock_cache(handles, py, place.location.to_str()?)? {
-            spec.setattr(intern!(py, "_cached"), cached)?;
-        }
+        spec.setattr(intern!(py, "_cached"), cached)?;
         Ok(spec)
+    }
+
+    /// `loader_class(fullname, location)`.
+    fn loader<'py>(
+        &self,
+        fullname: &Bound<'py, PyString>,
+        location: &Bound<'py, PyString>,
+        loader_class: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = fullname.py();
+        let known = self.source_loaders.iter().find(|known| loader_class.is(&known.class));
+        let Some(known) = known.filter(|known| known.is_unchanged(py)) else {
+            return loader_class.call1((fullname, location));
+        };
+        // What `FileLoader.__init__` does.
+        let loader = class::blank(known.class.bind(py))?;
+        loader.setattr(intern!(py, "name"), fullname)?;
+        loader.setattr(intern!(py, "path"), location)?;
+        Ok(loader)
     }
 }
 
@@ -259,7 +313,7 @@ fn stock_cache(handles: &Handles, py: Python<'_>, location: &str) -> PyResult<Op
     }
     let parts = location.strip_suffix(".py").and_then(|stem| stem.rsplit_once('/'));
     let parts = parts.filter(|(folder, stem)| !folder.is_empty() && !stem.is_empty());
-    Ok(parts.map(|(folder, stem)| format!("{folder}/__pycache__/{stem}{}", handles.stock_suffix)))
+    Ok(parts.map(|(folder, stem)| [folder, "/__pycache__/", stem, &handles.stock_suffix].concat()))
 }
 
 /// Whether these are an extension module's files, or a compiled module's: the folder of a bundled one has none of them.

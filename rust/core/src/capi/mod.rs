@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod capsule;
+pub mod class;
 pub mod code;
 pub mod frame;
 pub mod function;
