@@ -1,6 +1,5 @@
 //! Classes that are expected to stay as they are, and instances made without running their `__init__`.
 
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
