@@ -128,6 +128,7 @@ class _ModuleDescription(TypedDict):
     name: str | None
     source: str | None
     package: bool | None
+    extension: bool | None
     core: int | None
     bytes: int | None
     mtime: int | None
@@ -240,12 +241,13 @@ def write_bundle(
     level: _Level,
     modules: Sequence[tuple[str, str, int, int, bytes]],
     folders: Sequence[str],
+    extensions: Sequence[tuple[str, str]] = ...,
 ) -> None:
     """Writes a bundle so that its readers see all of it or what was there before.
 
     A module is `(name, source file, time of the source in nanoseconds, its size, bytes of its overlay file)`; they lie
     in the bundle in this order. `folders` are searched for modules, besides those that the modules lie in. All paths are
-    absolute.
+    absolute. An extension module is `(name, file)`: a bundle only says where it is.
 
     Raises `OSError`, and `ValueError` for what is no module of a folder or no overlay file.
     """

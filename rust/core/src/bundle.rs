@@ -53,10 +53,11 @@ struct Folder {
 
 /// What a folder has for a name.
 pub enum Answer {
-    /// A module with its source here; `package` is the folder of a package.
+    /// A module with its file here; `package` is the folder of a package.
     Module {
         location: String,
         package: Option<String>,
+        is_extension: bool,
     },
     Nothing,
     /// Something that is not in the bundle, or the folder has changed.
@@ -108,15 +109,16 @@ impl Snapshot {
         let Ok(Some(found)) = self.file.get(&Key::module(*root, path, name)) else { return Answer::Unknown };
         let Ok((module, _)) = Module::decode(found.value()) else { return Answer::Unknown };
         let base = [folder.trim_end_matches('/'), "/", name].concat();
+        let is_extension = !module.suffix.is_empty();
         let (location, package) = match module.is_package {
             true => ([&base, "/__init__.py"].concat(), Some(base)),
-            false => (base + ".py", None),
+            false => (base + if is_extension { &module.suffix } else { ".py" }, None),
         };
         let is_gone = || module.is_link && self.settings.checks && !Path::new(&location).is_file();
         if package.as_deref().is_some_and(|package| self.unchanged(package).is_none()) || is_gone() {
             return Answer::Unknown;
         }
-        Answer::Module { location, package }
+        Answer::Module { location, package, is_extension }
     }
 
     /// The code for a source file, an absolute path.
@@ -129,7 +131,7 @@ impl Snapshot {
             Err(error) => return Lookup::Stale(format!("the bundle is damaged: {error}")),
         };
         let (module, start) = match Module::decode(found.value()) {
-            Ok((module, _)) if module.is_package != is_package => return Lookup::Absent,
+            Ok((module, _)) if module.is_package != is_package || !module.suffix.is_empty() => return Lookup::Absent,
             Ok(decoded) => decoded,
             Err(error) => return Lookup::Stale(format!("the bundle is damaged: {error}")),
         };

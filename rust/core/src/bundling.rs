@@ -30,6 +30,7 @@ struct Made<'a> {
 
 /// Writes a bundle. See `_core.pyi`.
 #[pyfunction]
+#[pyo3(signature = (path, check, level, modules, folders, extensions=Vec::new()))]
 pub fn write_bundle(
     py: Python<'_>,
     path: &str,
@@ -37,6 +38,7 @@ pub fn write_bundle(
     level: Level,
     modules: Vec<Given<'_>>,
     folders: Vec<String>,
+    extensions: Vec<(String, String)>,
 ) -> PyResult<()> {
     let handles = handles::get(py)?;
     let checks = match check {
@@ -59,6 +61,9 @@ pub fn write_bundle(
             nanoseconds: time.rem_euclid(1_000_000_000) as u32,
         };
         builder.module(name, source, stamp, *size, file.as_bytes())?;
+    }
+    for (name, path) in &extensions {
+        builder.extension(name, path)?;
     }
     let records: Vec<Record<'_>> = builder
         .records
@@ -125,29 +130,47 @@ impl<'a> Builder<'a> {
         self.records.push(Made { key, fields, head: &[], rest: &[] });
     }
 
+    /// The key of a module, whose folder comes before it; `None` where there is such a module already.
+    fn new_key(&mut self, folder: &str, name: &str) -> Result<Option<Key>, &'static str> {
+        let (root, path) = self.roots.of(folder).ok_or("in no root")?;
+        self.folder(folder);
+        if !self.names.contains_key(folder) {
+            return Err("its folder cannot be read");
+        }
+        let key = Key::module(root, path, name);
+        Ok(self.keys.insert(key.as_bytes().to_vec()).then_some(key))
+    }
+
+    /// Adds the place of an extension module.
+    fn extension(&mut self, name: &str, path: &str) -> PyResult<()> {
+        let invalid = |what: &str| PyValueError::new_err(format!("{path}: {what}"));
+        let (folder, file) = path.rsplit_once('/').ok_or_else(|| invalid("no path of a module"))?;
+        let (own_name, suffix) = file.split_once('.').ok_or_else(|| invalid("no path of a module"))?;
+        let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
+        let fields = Module::extension(name, &format!(".{suffix}"), is_link(path)).encode();
+        self.records.push(Made { key, fields, head: &[], rest: &[] });
+        Ok(())
+    }
+
     fn module(&mut self, name: &str, source: &str, stamp: Stamp, size: u64, file: &'a [u8]) -> PyResult<()> {
         let invalid = |what: &str| PyValueError::new_err(format!("{source}: {what}"));
         let (folder, own_name, is_package) = bundle::split(source).ok_or_else(|| invalid("no path of a module"))?;
-        let (root, path) = self.roots.of(folder).ok_or_else(|| invalid("in no root"))?;
-        self.folder(folder);
-        if !self.names.contains_key(folder) {
-            return Err(invalid("its folder cannot be read"));
-        }
-        let key = Key::module(root, path, own_name);
-        if !self.keys.insert(key.as_bytes().to_vec()) {
-            return Ok(());
-        }
+        let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
         let (module, length) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
         let (head, rest) = file.split_at(length);
-        let is_link = fs::symlink_metadata(source).is_ok_and(|metadata| metadata.is_symlink());
         let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
-        let fields = Module { is_package, is_link, stamp, size, name: name.to_owned(), ..module }.encode();
+        let fields = Module { is_package, is_link: is_link(source), stamp, size, name: name.to_owned(), ..module }.encode();
         self.records.push(Made { key, fields, head, rest });
         if is_package {
             self.folder(source.strip_suffix("/__init__.py").unwrap_or(source));
         }
         Ok(())
     }
+}
+
+/// Whether a file is there by way of a symbolic link.
+fn is_link(path: &str) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// A folder's time, and the names in it. A time that is too young says nothing: what changes the folder within the same
@@ -231,11 +254,14 @@ impl<'py> Describing<'py> {
             Ok(decoded) => decoded,
             Err(error) => return self.damaged(&error),
         };
+        let is_extension = !module.suffix.is_empty();
         let source = self.place(found).map(|(folder, name)| match module.is_package {
             true => format!("{folder}/{name}/__init__.py"),
+            false if is_extension => format!("{folder}/{name}{}", module.suffix),
             false => format!("{folder}/{name}.py"),
         });
         let stale = match &source {
+            Some(path) if is_extension => (!Path::new(path).is_file()).then(|| "it is not there".to_owned()),
             Some(source) if self.checks => bundle::reason_against_source(&module, source),
             Some(_) => None,
             None => Some("its root is not known here".to_owned()),
@@ -246,10 +272,11 @@ impl<'py> Describing<'py> {
             rest: found.rest.clone(),
             checksum: module.checksum,
         };
-        let error = self.verify.then(|| section.open().and_then(|image| image.verify()).err()).flatten();
+        let error = (self.verify && !is_extension).then(|| section.open().and_then(|image| image.verify()).err()).flatten();
         described.set_item("name", &module.name)?;
         described.set_item("source", source)?;
         described.set_item("package", module.is_package)?;
+        described.set_item("extension", is_extension)?;
         described.set_item("core", section.head.end - section.head.start)?;
         described.set_item("bytes", found.len() + (found.rest.end - found.rest.start))?;
         described.set_item("mtime", module.stamp.seconds)?;
@@ -280,7 +307,7 @@ impl<'py> Describing<'py> {
     /// A record that cannot be read.
     fn damaged(&self, error: &FileError) -> PyResult<Bound<'py, PyDict>> {
         let described = PyDict::new(self.py);
-        for key in ["name", "source", "package", "core", "bytes", "mtime", "size", "stale"] {
+        for key in ["name", "source", "package", "extension", "core", "bytes", "mtime", "size", "stale"] {
             described.set_item(key, self.py.None())?;
         }
         described.set_item("error", error.to_string())?;

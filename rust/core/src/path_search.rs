@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple, PyType};
 
 use crate::bundle::{self, Answer};
 use crate::capi::class::{self, Watched};
@@ -21,6 +21,7 @@ pub struct PathSearch {
     path_finder: Watched,
     file_finder: Watched,
     module_spec: Watched,
+    extension_loader: Py<PyType>,
     /// Of all source files, and ours.
     source_loaders: [Watched; 2],
     /// What `FileFinder`s that are made now know of files, as in `FileFinder._loaders`.
@@ -58,6 +59,7 @@ impl PathSearch {
             path_finder: Watched::new(path_finder.clone())?,
             file_finder: Watched::new(external.getattr("FileFinder")?)?,
             source_loaders: [Watched::new(external.getattr("SourceFileLoader")?)?, Watched::new(loader.clone())?],
+            extension_loader: external.getattr("ExtensionFileLoader")?.cast_into()?.unbind(),
             known_loaders: PyOnceLock::new(),
             source_suffixes: external.getattr("SOURCE_SUFFIXES")?.cast_into::<PyList>()?.unbind(),
             path_hooks: first_path_hooks(py)?,
@@ -99,7 +101,10 @@ impl PathSearch {
             let finder = finders.get_item(&entry)?;
             if let Some(bundle) = bundle.as_ref().filter(|_| self.would_be_asked(finder.as_ref())) {
                 match bundle.look(entry.to_str()?, tail) {
-                    Answer::Module { location, package } => return Ok(self.bundled(py, &location, package.as_deref())),
+                    Answer::Module { location, package, is_extension } => {
+                        let class = if is_extension { &self.extension_loader } else { &self.source_loaders[0].class };
+                        return Ok(place(class.bind(py).as_any(), &location, package.as_deref()));
+                    }
                     Answer::Nothing => continue,
                     Answer::Unknown => {}
                 }
@@ -158,15 +163,6 @@ impl PathSearch {
         Ok(only_source)
     }
 
-    /// The place of a module in a bundle.
-    fn bundled<'py>(&self, py: Python<'py>, location: &str, package: Option<&str>) -> Outcome<'py> {
-        Outcome::Found(Place {
-            loader_class: self.source_loaders[0].class.bind(py).clone().into_any(),
-            location: PyString::new(py, location),
-            package: package.map(|package| PyString::new(py, package)),
-        })
-    }
-
     /// Whether this is a `FileFinder` that does what importlib has it do.
     fn is_original(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = finder.py();
@@ -202,7 +198,7 @@ impl PathSearch {
             for loader in &loaders {
                 let location = format!("{base}/__init__{}", loader.suffix.to_str()?);
                 if is_file(&location) {
-                    return Ok(loader.place(&location, Some(&base)));
+                    return Ok(place(&loader.class, &location, Some(&base)));
                 }
             }
             if fs::metadata(&base).is_ok_and(|metadata| metadata.is_dir()) {
@@ -214,7 +210,7 @@ impl PathSearch {
             if cache.contains(format!("{tail}{suffix}"))? {
                 let location = format!("{base}{suffix}");
                 if is_file(&location) {
-                    return Ok(loader.place(&location, None));
+                    return Ok(place(&loader.class, &location, None));
                 }
             }
         }
@@ -294,15 +290,15 @@ impl<'py> Loader<'py> {
         };
         loaders.iter().map(loader).collect()
     }
+}
 
-    fn place(&self, location: &str, package: Option<&str>) -> Outcome<'py> {
-        let py = self.class.py();
-        Outcome::Found(Place {
-            loader_class: self.class.clone(),
-            location: PyString::new(py, location),
-            package: package.map(|package| PyString::new(py, package)),
-        })
-    }
+fn place<'py>(loader_class: &Bound<'py, PyAny>, location: &str, package: Option<&str>) -> Outcome<'py> {
+    let py = loader_class.py();
+    Outcome::Found(Place {
+        loader_class: loader_class.clone(),
+        location: PyString::new(py, location),
+        package: package.map(|package| PyString::new(py, package)),
+    })
 }
 
 /// The `cached` of a spec, which importlib would work out as soon as the module is made (up to CPython 3.14).

@@ -6,7 +6,7 @@
 //! | key | value |
 //! | --- | --- |
 //! | `f`, root, path | a folder: its time, and the hashes of the names in it, in order |
-//! | `m`, root, path of the folder, 0, name | a module: its source's time and size, name, and the start of its overlay file, core and all |
+//! | `m`, root, path of the folder, 0, name | a module: its source's time and size, name, and the start of its overlay file, core and all; or of an extension module that it is one |
 //! | `c`, any | what a source text compiles to |
 
 use crate::checksum::checksum;
@@ -142,8 +142,10 @@ pub struct Module {
     pub has_names: bool,
     /// Whether function bodies were taken out of it.
     pub has_bodies: bool,
-    /// Whether its source is a symbolic link.
+    /// Whether its file is a symbolic link.
     pub is_link: bool,
+    /// What follows the name of an extension module in that of its file; empty for others.
+    pub suffix: String,
     pub stamp: Stamp,
     pub size: u64,
     /// Of the whole overlay file, by way of its trailer.
@@ -161,6 +163,7 @@ impl Module {
         let module = Module {
             is_package: false,
             is_link: false,
+            suffix: String::new(),
             has_names: image.has_names(),
             has_bodies: last.is_some_and(|last| last.kind == Some(crate::Kind::Body)),
             stamp: Stamp { seconds: 0, nanoseconds: 0 },
@@ -173,6 +176,21 @@ impl Module {
         Ok((module, head))
     }
 
+    /// An extension module, of which a bundle only says where it is.
+    pub fn extension(name: &str, suffix: &str, is_link: bool) -> Module {
+        Module {
+            is_package: false,
+            has_names: false,
+            has_bodies: false,
+            is_link,
+            suffix: suffix.to_owned(),
+            stamp: Stamp { seconds: 0, nanoseconds: 0 },
+            size: 0,
+            checksum: 0,
+            name: name.to_owned(),
+        }
+    }
+
     /// The fields, before header and core.
     pub fn encode(&self) -> Vec<u8> {
         let flags = [self.is_package, self.has_names, self.has_bodies, self.is_link];
@@ -180,6 +198,7 @@ impl Module {
         bytes.extend(encode_stamp(self.stamp));
         bytes.extend(self.size.to_le_bytes());
         bytes.extend(self.checksum.to_le_bytes());
+        encode_text(&self.suffix, &mut bytes);
         encode_text(&self.name, &mut bytes);
         bytes
     }
@@ -201,6 +220,7 @@ impl Module {
             stamp: decode_stamp(fields)?,
             size: fields.u64()?,
             checksum: fields.u64()?,
+            suffix: decode_text(fields)?,
             name: decode_text(fields)?,
         })
     }
