@@ -66,20 +66,22 @@ def install(
     include: "Iterable[str] | None" = None,
     exclude: "Iterable[str]" = (),
     bundle: "str | os.PathLike[str] | None" = None,
+    gc: "str | None" = None,
 ) -> Installation:
     """Serves every module imported from now on, but for what `include` and `exclude` say.
 
     `lazy` is the level: `"declared"` or `"bodies"`. `include` and `exclude` are lists of package names: with
     `include`, only these and their submodules are served; those of `exclude` never are. `bundle` is a file that
     `overlay-import bundle` made: what is in it and still fresh comes from there. One that cannot be used is no error:
-    `.bundle` of the installation is then `None`, and `.reason` says why.
+    `.bundle` of the installation is then `None`, and `.reason` says why. With `gc="startup"` no garbage is collected
+    while modules are imported, until start-up is over (`docs/garbage.md`).
 
     Returns the `Installation`: `.uninstall()`, also a context manager. Installing again changes its settings. In the
-    environment, `OVERLAY_IMPORT=0` switches everything off, `OVERLAY_IMPORT_LAZY` picks a level, and
-    `OVERLAY_IMPORT_BUNDLE` a bundle (or none, where it is empty). Where the
+    environment, `OVERLAY_IMPORT=0` switches everything off, `OVERLAY_IMPORT_LAZY` picks a level,
+    `OVERLAY_IMPORT_BUNDLE` a bundle (or none, where it is empty), and `OVERLAY_IMPORT_GC` likewise `gc`. Where the
     interpreter is not supported nothing is installed, and `.reason` says why.
 
-    Raises `ValueError` for an unknown level, `TypeError` for packages that are no list of names and for a
+    Raises `ValueError` for an unknown level or `gc`, `TypeError` for packages that are no list of names and for a
     bundle that is no path.
     """
     level: Any = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
@@ -88,6 +90,9 @@ def install(
     include = None if include is None else _packages("include", include)
     exclude = _packages("exclude", exclude)
     bundle = _bundle(bundle)
+    gc = os.environ["OVERLAY_IMPORT_GC"] or None if "OVERLAY_IMPORT_GC" in os.environ else gc
+    if gc not in (None, "startup"):
+        raise ValueError(f'gc must be "startup" or None, not {gc!r}')
     reason = _unsupported
     if os.environ.get("OVERLAY_IMPORT") == "0":
         reason = "OVERLAY_IMPORT=0 is set in the environment"
@@ -98,6 +103,7 @@ def install(
             print(f"# overlay_import is off: {reason}", file=sys.stderr)
         return _installation
     _installation._activate(include, exclude, level, bundle)
+    _installation._set_gc(gc)
     return _installation
 
 

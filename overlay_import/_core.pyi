@@ -28,14 +28,18 @@ __all__ = [
     "exec_module_of",
     "get_overlay",
     "load_overlay",
+    "make_compiled",
     "may_declare",
     "module_status",
     "remove_module_attributes",
+    "set_compiled",
     "set_level",
     "split_source",
     "start_recording",
+    "start_recording_compiled",
     "start_training",
     "stop_recording",
+    "stop_recording_compiled",
     "why_stale",
     "write_bundle",
     "write_file",
@@ -221,7 +225,7 @@ def set_level(level: _Level) -> None:
     """
 
 def collect_at_startup(collect: bool) -> None:
-    """Whether garbage is collected while modules are executed, until start-up is over. It is, until this is called."""
+    """Whether garbage is collected while modules are executed, as at first. `False` holds until start-up is over."""
 
 def why_stale(path: str, source: str) -> str | None:
     """Why the cache file `path` does not stand for `source`; `None` where it does."""
@@ -265,3 +269,18 @@ def _compile_source(
     loader: OverlayLoader, cache: str
 ) -> tuple[CodeType, bytes | None, Callable[[list[int]], None] | None]:
     """What `overlay_import._compiler.compile_and_cache` does. Called below importlib's own frame."""
+
+def start_recording_compiled() -> None:
+    """Notes the keys of all sources and patterns that are compiled from now on."""
+
+def stop_recording_compiled() -> list[bytes]:
+    """The keys that were noted, in the order of their first use. Notes no more."""
+
+def make_compiled(key: bytes) -> bytes | None:
+    """Compiles what the key says, for a bundle: the value is what a store has to give for the key.
+
+    `None` where that fails or warns, and for the key of another interpreter. Raises `ValueError` for what is no key.
+    """
+
+def set_compiled(entries: dict[bytes, bytes] | None) -> None:
+    """Serves `compile`, `exec`, `eval` and `re` from these entries from now on; `None`: no more. For tests."""

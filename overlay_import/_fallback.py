@@ -17,6 +17,7 @@ class Installation:
     bundle: "str | None" = None
     include: "tuple[str, ...] | None" = None
     exclude: "tuple[str, ...]" = ()
+    gc: "str | None" = None
 
     def __init__(self) -> None:
         self.level = "off"

@@ -56,8 +56,9 @@ OverlayLoader.exec_module = _core.exec_module_of(OverlayLoader)  # type: ignore[
 class Installation:
     """The import hook, from `install()` to `uninstall()`; also a context manager. There is at most one.
 
-    `active`: whether it is installed; `level`: `"bodies"`, `"declared"`, or `"off"`; `bundle`: the path of the
-    bundle in use; `reason`: why the level or the bundle is not the one that was asked for; `include`: the packages served, `None` for all; `exclude`: those left alone.
+    `active`: whether it is installed; `level`: `"bodies"`, `"declared"`, or `"off"`; `bundle`: the path of the bundle
+    in use; `reason`: why the level or the bundle is not the one that was asked for; `include`: the packages served,
+    `None` for all; `exclude`: those left alone; `gc`: `"startup"` where no garbage is collected in imports, or `None`.
     """
 
     __module__ = "overlay_import"
@@ -69,6 +70,7 @@ class Installation:
         self.bundle: str | None = None
         self.include: tuple[str, ...] | None = None
         self.exclude: tuple[str, ...] = ()
+        self.gc: str | None = None
         self._finder = OverlayFinder(PathFinder, SourceFileLoader, OverlayLoader)
 
     def uninstall(self) -> None:
@@ -79,6 +81,7 @@ class Installation:
         self.level, self.reason = "off", "uninstalled"
         self._finder.use_bundle(None)
         self.bundle = None
+        self._set_gc(None)
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         if getattr(sys, "load_overlay", None) is _core.load_overlay:
@@ -112,6 +115,9 @@ class Installation:
         sys.load_overlay = _core.load_overlay  # type: ignore[attr-defined]
         _core.add_module_attributes()
 
+    def _set_gc(self, gc: "str | None") -> None:
+        self.gc = gc
+        _core.collect_at_startup(gc is None)
 
     def _use_bundle(self, path: "str | None") -> None:
         reason = self._finder.use_bundle(path)

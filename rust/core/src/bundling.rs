@@ -159,7 +159,8 @@ impl<'a> Builder<'a> {
         let (module, length) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
         let (head, rest) = file.split_at(length);
         let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
-        let fields = Module { is_package, is_link: is_link(source), stamp, size, name: name.to_owned(), ..module }.encode();
+        let fields =
+            Module { is_package, is_link: is_link(source), stamp, size, name: name.to_owned(), ..module }.encode();
         self.records.push(Made { key, fields, head, rest });
         if is_package {
             self.folder(source.strip_suffix("/__init__.py").unwrap_or(source));
@@ -272,7 +273,8 @@ impl<'py> Describing<'py> {
             rest: found.rest.clone(),
             checksum: module.checksum,
         };
-        let error = (self.verify && !is_extension).then(|| section.open().and_then(|image| image.verify()).err()).flatten();
+        let error =
+            (self.verify && !is_extension).then(|| section.open().and_then(|image| image.verify()).err()).flatten();
         described.set_item("name", &module.name)?;
         described.set_item("source", source)?;
         described.set_item("package", module.is_package)?;

@@ -11,11 +11,15 @@ use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
 
 use crate::importing;
 
 /// How many objects a process may move to the oldest generation uncollected: a few times what large programs import.
 const BUDGET: i64 = 500_000;
+
+/// CPython 3.12 freezes some hundred objects itself when it starts; a program freezes all there are, which are thousands.
+const FROZEN_BY_CPYTHON: i64 = 1000;
 
 /// Whether outermost imports are to be free of collections. Off, this is all that they look at.
 static ON: AtomicBool = AtomicBool::new(false);
@@ -214,7 +218,7 @@ impl Collector {
 
     /// How many objects may be made before the collector runs.
     fn threshold(&self, py: Python<'_>) -> PyResult<i64> {
-        self.get_threshold.bind(py).call0()?.get_item(0)?.extract()
+        first(self.get_threshold.bind(py))
     }
 
     /// The other thresholds stay as they are.
@@ -224,12 +228,13 @@ impl Collector {
 
     /// How many objects were made, less those freed, since it last ran.
     fn count(&self, py: Python<'_>) -> PyResult<i64> {
-        self.get_count.bind(py).call0()?.get_item(0)?.extract()
+        first(self.get_count.bind(py))
     }
 
-    /// Takes as long as many are frozen.
+    /// Whether the program has frozen what there is. Counts all that is frozen.
     fn is_frozen(&self, py: Python<'_>) -> PyResult<bool> {
-        self.get_freeze_count.bind(py).call0()?.is_truthy()
+        let frozen: i64 = self.get_freeze_count.bind(py).call0()?.extract()?;
+        Ok(frozen > FROZEN_BY_CPYTHON)
     }
 
     /// Moves every object to the oldest generation.
@@ -237,4 +242,9 @@ impl Collector {
         self.freeze.bind(py).call0()?;
         self.unfreeze.bind(py).call0().map(drop)
     }
+}
+
+/// The youngest generation's of the numbers that the function gives.
+fn first(function: &Bound<'_, PyAny>) -> PyResult<i64> {
+    function.call0()?.cast::<PyTuple>()?.get_borrowed_item(0)?.extract()
 }

@@ -23,7 +23,7 @@ use crate::level::{self, Level};
 use crate::payloads::Payloads;
 use crate::recording::{Watch, What};
 use crate::state::{self, Origin, State};
-use crate::{cache_path, freshness, learning, load, public};
+use crate::{cache_path, compiled, freshness, learning, load, public};
 
 /// Files whose directories stay mapped after the last module that uses them is gone.
 const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(128).unwrap();
@@ -120,7 +120,9 @@ pub fn exec_module(loader: &Bound<'_, PyAny>, module: &Bound<'_, PyAny>) -> PyRe
             method::make_plain(loader)?;
             exec_plain(handles, module, &found)
         }
-    }
+    }?;
+    compiled::module_has_run(module);
+    Ok(())
 }
 
 /// The code of a module: from the bundle, else from its cache file, else from its source.

@@ -71,12 +71,16 @@ pub fn has_read(home: &Arc<Home>) {
 }
 
 /// The execution of a module.
-pub struct Import<'py>(Python<'py>, #[expect(dead_code)] Option<Pause<'py>>);
+pub struct Import<'py> {
+    py: Python<'py>,
+    /// Ends when all else is done.
+    _pause: Option<Pause<'py>>,
+}
 
 impl<'py> Import<'py> {
     pub fn begin(module: &Bound<'py, PyAny>) -> Self {
         IMPORTS.lock().depth += 1;
-        Self(module.py(), Pause::begin(module))
+        Self { py: module.py(), _pause: Pause::begin(module) }
     }
 }
 
@@ -98,9 +102,9 @@ impl Drop for Import<'_> {
             bundle.file.release();
         }
         for module in written {
-            let used = module.bodies.bind(self.0).get().stop_learning();
+            let used = module.bodies.bind(self.py).get().stop_learning();
             if used.len() > module.used {
-                let _ = call::function(module.finish.bind(self.0), (used,));
+                let _ = call::function(module.finish.bind(self.py), (used,));
             }
         }
     }

@@ -12,6 +12,7 @@ mod bundling;
 mod cache_path;
 mod capi;
 mod collecting;
+mod compiled;
 mod compiling;
 mod errors;
 mod finder;
@@ -36,9 +37,11 @@ mod _core {
     use pyo3::types::PyType;
 
     #[pymodule_export]
+    use crate::bundling::{describe_bundle, write_bundle};
+    #[pymodule_export]
     use crate::collecting::collect_at_startup;
     #[pymodule_export]
-    use crate::bundling::{describe_bundle, write_bundle};
+    use crate::compiled::{make_compiled, set_compiled, start_recording_compiled, stop_recording_compiled};
     #[pymodule_export]
     use crate::compiling::{build_file, compile_script, may_declare, split_source, write_file};
     #[pymodule_export]

@@ -4,6 +4,7 @@
 //! unwinds its stack and aborts the process at the first Rust frame. Here such a thread sleeps for ever instead, as it
 //! does in CPython 3.14.
 
+use std::ffi::{c_char, c_int};
 use std::{mem, thread};
 
 use pyo3::ffi;
@@ -12,10 +13,11 @@ use pyo3::types::{PyCode, PyDict, PyTuple};
 
 /// Functions that unwind. PyO3 must not call them: it declares them otherwise, and LLVM keeps one declaration of each.
 mod unwinding {
+    use std::ffi::{c_char, c_int};
+
     use pyo3::ffi::PyObject;
 
     pub type Getattro = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
-    #[cfg(Py_3_12)]
     pub type Vectorcall =
         unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
     #[cfg(not(Py_3_12))]
@@ -23,6 +25,7 @@ mod unwinding {
 
     unsafe extern "C-unwind" {
         pub fn PyEval_EvalCode(code: *mut PyObject, globals: *mut PyObject, locals: *mut PyObject) -> *mut PyObject;
+        pub fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
         pub fn PyObject_CallObject(callable: *mut PyObject, args: *mut PyObject) -> *mut PyObject;
     }
 }
@@ -107,7 +110,6 @@ pub fn module_getattr(module: &Bound<'_, PyModule>, name: &Bound<'_, PyAny>) -> 
 /// # Safety
 ///
 /// The arguments are those of a vectorcall of `function`, which `vectorcall` is for.
-#[cfg(Py_3_12)]
 pub unsafe fn vectorcall(
     vectorcall: ffi::vectorcallfunc,
     function: *mut ffi::PyObject,
@@ -138,5 +140,18 @@ pub unsafe fn tuple_and_dict(
         let call = ffi::PyFunction_Type.tp_call;
         let call = mem::transmute::<Option<ffi::ternaryfunc>, unwinding::Call>(call);
         guarded(|| call(function, args, kwargs))
+    }
+}
+
+/// The audit event that the parser raises for a source; below 0 where a hook has raised an exception.
+///
+/// # Safety
+///
+/// A null byte stands behind the source, and the GIL is held.
+pub unsafe fn audit_compile(source: &[u8], filename: &Bound<'_, PyAny>) -> c_int {
+    // SAFETY: the format asks for a C string and an object.
+    unsafe {
+        let (source, filename) = (source.as_ptr().cast::<c_char>(), filename.as_ptr());
+        guarded(|| unwinding::PySys_Audit(c"compile".as_ptr(), c"yO".as_ptr(), source, filename))
     }
 }

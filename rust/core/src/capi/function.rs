@@ -202,7 +202,7 @@ fn version_of(_: &Bound<'_, PyCode>) -> Option<u32> {
 }
 
 /// Only one function may go by the version of its code: the defaults of a second one may have been changed.
-unsafe fn set_version(function: *mut ffi::PyFunctionObject, version: Option<u32>) {
+pub unsafe fn set_version(function: *mut ffi::PyFunctionObject, version: Option<u32>) {
     // SAFETY: the caller has a live function.
     unsafe {
         (*function).func_version = 0;

@@ -1,5 +1,6 @@
 //! Everything that talks to CPython below PyO3's safe surface. Each `unsafe` says why it holds.
 
+pub mod builtins;
 pub mod call;
 pub mod capsule;
 pub mod class;
@@ -11,6 +12,7 @@ pub mod method;
 pub mod module_attributes;
 #[cfg(Py_3_12)]
 mod monitoring;
+pub mod patterns;
 pub mod pending_dict;
 pub mod pending_module;
 pub mod placeholder;

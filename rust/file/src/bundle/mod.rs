@@ -80,7 +80,8 @@ pub struct Bundle {
     settings: Vec<u8>,
     /// Checked: in order, each within the records.
     slots: Vec<Slot>,
-    window: Mutex<Window>,
+    /// Of folders and modules, and of compiled sources: these lie apart, and are read by turns.
+    windows: [Mutex<Window>; 2],
     /// How much was read since memory was given back.
     read: AtomicU64,
 }
@@ -138,7 +139,7 @@ impl Bundle {
         let (settings, slots) = table.split_at_checked(settings_length).ok_or(FileError::Bounds("settings"))?;
         let (settings, slots) = (settings.to_vec(), decode_slots(slots, trailer.settings_offset)?);
         drop(table);
-        Ok(Bundle { source, settings, slots, window: Mutex::default(), read: AtomicU64::new(0) })
+        Ok(Bundle { source, settings, slots, windows: Default::default(), read: AtomicU64::new(0) })
     }
 
     /// What the writer said of the whole.
@@ -165,7 +166,7 @@ impl Bundle {
         let hash = checksum(key);
         let first = self.slots.partition_point(|slot| slot.hash < hash);
         for slot in self.slots[first..].iter().take_while(|slot| slot.hash == hash) {
-            let found = self.record(slot)?;
+            let found = self.record(slot, usize::from(key.starts_with(b"c")))?;
             if found.key() == key {
                 return Ok(Some(found));
             }
@@ -177,14 +178,16 @@ impl Bundle {
     pub fn records(&self) -> impl Iterator<Item = Result<Found, FileError>> {
         let mut slots: Vec<Slot> = self.slots.clone();
         slots.sort_by_key(|slot| slot.offset);
-        slots.into_iter().map(|slot| self.record(&slot))
+        slots.into_iter().map(|slot| self.record(&slot, 0))
     }
 
     /// Gives back memory, where much of the file was read.
     pub fn release(&self) {
         if self.read.load(Ordering::Relaxed) > MUCH {
             self.read.store(0, Ordering::Relaxed);
-            *self.window.lock() = Window::default();
+            for window in &self.windows {
+                *window.lock() = Window::default();
+            }
             self.source.release();
         }
     }
@@ -194,8 +197,8 @@ impl Bundle {
         self.source.read_at(offset, length)
     }
 
-    fn record(&self, slot: &Slot) -> Result<Found, FileError> {
-        let bytes = self.bytes(slot.offset, slot.length as usize)?;
+    fn record(&self, slot: &Slot, window: usize) -> Result<Found, FileError> {
+        let bytes = self.bytes(slot.offset, slot.length as usize, window)?;
         let mut fields = Fields(&bytes);
         let damaged = || FileError::Checksum(Part::Payload(0));
         let sum = fields.u64().ok_or_else(damaged)?;
@@ -211,8 +214,8 @@ impl Bundle {
     }
 
     /// The bytes of the file from `offset` on. Who reads on where the last read ended gets them out of one large read.
-    fn bytes(&self, offset: u64, length: usize) -> Result<Bytes, FileError> {
-        let mut window = self.window.lock();
+    fn bytes(&self, offset: u64, length: usize, window: usize) -> Result<Bytes, FileError> {
+        let mut window = self.windows[window].lock();
         let end = window.start + window.bytes.len() as u64;
         if let Some(skip) = offset.checked_sub(window.start).filter(|_| offset + length as u64 <= end) {
             let range = skip as usize..skip as usize + length;
