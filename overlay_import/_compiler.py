@@ -54,7 +54,7 @@ def compile_and_cache(
     what `compile` raises.
     """
     if on_trained is not None and loader.name != "__main__":
-        return _compile_for_training(loader)
+        return _compile_for_training(loader, bodies)
     path = loader.path
     try:
         stats = loader.path_stats(path)
@@ -80,7 +80,9 @@ def compile_and_cache(
     return parts[0].code, (file if len(parts) > 1 else None), None
 
 
-def _compile_for_training(loader: "OverlayLoader") -> "tuple[CodeType, bytes, Callable[[list[int]], None]]":
+def _compile_for_training(
+    loader: "OverlayLoader", bodies: bool
+) -> "tuple[CodeType, bytes, Callable[[list[int]], None]]":
     """Compiles as for a cache file, with all bodies outside; tells `on_trained` which of them are used."""
     name, path = loader.name, loader.path
     source = loader.get_data(path)
@@ -88,7 +90,7 @@ def _compile_for_training(loader: "OverlayLoader") -> "tuple[CodeType, bytes, Ca
     if on_trained is not None:
         # Now, too, so that modules are heard of in the order in which they begin.
         on_trained(name, path, [])
-    file = build(parts, _header(TIMESTAMP, source, {"mtime": 0, "size": 0}), ())
+    file = build(parts, _header(TIMESTAMP, source, {"mtime": 0, "size": 0}), () if bodies else None)
 
     def finish(used: "list[int]") -> None:
         if on_trained is not None:

@@ -48,8 +48,8 @@ def cache_of(path, level="declared"):
 
 def clean_environment(**changes):
     """The environment without what would change how Python imports; `None` takes a variable out."""
-    hidden = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY")
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    hidden = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     environment.update(changes)
     return {name: value for name, value in environment.items() if value is not None}
 

@@ -79,6 +79,9 @@ def test_status_tells_what_is_enabled(environment):
         "lazy",
         "include",
         "exclude",
+        "bundle",
+        "bundle_reason",
+        "gc",
         "environment",
     ]
     assert (before["version"], before["supported"], before["enabled"]) == (package.__version__, True, False)

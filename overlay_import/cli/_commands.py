@@ -6,12 +6,13 @@ import sys
 from typing import NoReturn
 
 import overlay_import
-from overlay_import.cli import bench, compile, disable, enable, inspect, report, run, status
+from overlay_import.cli import bench, bundle, compile, disable, enable, inspect, report, run, status
 from overlay_import.cli._failure import Failure
 
 _COMMANDS = {
     "compile": compile,
     "inspect": inspect,
+    "bundle": bundle,
     "bench": bench,
     "report": report,
     "enable": enable,

@@ -57,12 +57,18 @@ def _header(header: bytes) -> dict[str, Any]:
     return {**fields, "mtime": mtime, "size": size}
 
 
+def damaged(description: dict[str, Any]) -> bool:
+    """Whether a checksum does not hold."""
+    parts = [description.get("core"), *description.get("overlays", ()), *description.get("bodies", ())]
+    return any(part["error"] is not None for part in parts if part)
+
+
 def lines(description: dict[str, Any]) -> list[str]:
     """The description as lines of text."""
     facts = [(key, description[key]) for key in ("module", "source", "file") if description[key] is not None]
     if description["file"] is None:
         facts.append(("overlays", f"none: {description['reason']}"))
-        return _aligned(facts)
+        return aligned(facts)
     header = description["header"]
     facts += [
         ("bytes", description["bytes"]),
@@ -75,7 +81,7 @@ def lines(description: dict[str, Any]) -> list[str]:
     rows.append(_row({"name": "(the core)", "kind": "core", **description["core"]}))
     rows += [_row(overlay) for overlay in description["overlays"]]
     rows += [_row({"name": body["function"], "kind": "body", **body}) for body in description["bodies"]]
-    return [*_aligned(facts), "", *_table(rows), *_in_core(description), *_with(description)]
+    return [*aligned(facts), "", *table(rows), *_in_core(description), *_with(description)]
 
 
 def _in_core(description: dict[str, Any]) -> list[str]:
@@ -115,11 +121,14 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     return (name, entry["kind"], str(entry["offset"]), str(entry["bytes"]), checksum)
 
 
-def _aligned(facts: list[tuple[str, object]]) -> list[str]:
-    return [f"{key + ':':<11}{value}" for key, value in facts]
+def aligned(facts: list[tuple[str, object]]) -> list[str]:
+    """Keys and values below each other, as lines."""
+    width = max(11, *(len(key) + 2 for key, _ in facts))
+    return [f"{key + ':':<{width}}{value}" for key, value in facts]
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """The rows as lines. Numbers stand in the third and the fourth column."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = (2, 3)
     return [

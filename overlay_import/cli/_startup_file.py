@@ -13,15 +13,17 @@ from typing import Any
 NAME = "overlay_import_enabled.pth"
 
 # What runs in every program has to be small, and to be silent when the package is gone or its settings are wrong.
-_LINE = "import os, sys; os.environ.get('OVERLAY_IMPORT') == '0' or exec({code!r})\n"
+# ASCII only, as the encoding in which the site module reads it is not the same everywhere.
+_LINE = "import os, sys; os.environ.get('OVERLAY_IMPORT') == '0' or exec({code!a})\n"
 _CODE = """\
 try:
  import overlay_import
- overlay_import.install(**{settings})
+ overlay_import.install(**{settings!a})
 except Exception as error:
  if sys.flags.verbose: print('# overlay_import is off:', error, file=sys.stderr)
 """
-_SETTINGS = re.compile(r"install\(\*\*(\{.*?\})\)")
+_EXECUTED = re.compile(r" exec\((.*)\)$", re.MULTILINE)
+_SETTINGS = re.compile(r" overlay_import\.install\(\*\*(.*)\)$", re.MULTILINE)
 
 
 def path() -> str:
@@ -46,10 +48,21 @@ def remove() -> bool:
 
 
 def read() -> dict[str, Any] | None:
-    """The settings in the file; `None` where there is no file. Raises `OSError`."""
+    """The settings in the file; `None` where there is no file, none where it is not ours. Raises `OSError`."""
     try:
-        with open(path(), encoding="utf-8") as file:
-            found = _SETTINGS.search(file.read())
+        with open(path(), encoding="utf-8", errors="replace") as file:
+            text = file.read()
     except FileNotFoundError:
         return None
-    return dict(ast.literal_eval(found[1])) if found else {}
+    try:
+        return dict(_literal(_SETTINGS, _literal(_EXECUTED, text)))
+    except (ValueError, SyntaxError, TypeError):
+        return {}
+
+
+def _literal(pattern: re.Pattern[str], text: str) -> Any:
+    """What Python makes of the literal that the pattern finds. Raises `ValueError` and `SyntaxError`."""
+    found = pattern.search(text)
+    if found is None:
+        raise ValueError("not found")
+    return ast.literal_eval(found[1])

@@ -33,9 +33,10 @@ def summary(trace: Trace, status: int, width: int) -> Iterator[str]:
 
 def _lines(trace: Trace, status: int, width: int) -> Iterator[str]:
     files = _short_names(trace["imports"])
-    overlays = "without overlays" if trace["variant"] == "stock" else "with overlays"
     yield shlex.join(trace["command"])
-    yield f"{trace['python']}, {overlays}, measured (which takes time itself)"
+    yield f"{trace['python']}, {_served(trace)}, measured (which takes time itself)"
+    if trace["variant"].startswith("bundle") and not trace["bundle"]:
+        yield from textwrap.wrap(trace["reason"], width)
     if status:
         yield how_it_ended(status)
     yield from _times(trace)
@@ -44,6 +45,16 @@ def _lines(trace: Trace, status: int, width: int) -> Iterator[str]:
     yield from _never_called(trace, files, width)
     if trace["variant"] != "stock":
         yield from _touched(trace, files, width)
+    if trace["variant"].startswith("bundle") and trace["bundle"]:
+        yield from _bundled(trace)
+
+
+def _served(trace: Trace) -> str:
+    if trace["variant"] == "stock":
+        return "without overlays"
+    if not trace["variant"].startswith("bundle"):
+        return "with overlays"
+    return "with a bundle" if trace["bundle"] else "with overlays, but without the bundle"
 
 
 def _times(trace: Trace) -> Iterator[str]:
@@ -131,6 +142,19 @@ def _touched(trace: Trace, files: _Files, width: int) -> Iterator[str]:
         yield f"{'':20}    {_cut(_overlays(group), width - 24)}"
     if rest := groups[_LINES:]:
         yield f"{_ms(sum(map(_seconds, rest)))}  {sum(map(len, rest)):8}  {_count(len(rest), 'more line')}"
+
+
+def _bundled(trace: Trace) -> Iterator[str]:
+    """The modules that came from elsewhere: they are new, or have changed since the bundle was made."""
+    modules = [each for each in trace["imports"] if each["overlays"] and each["overlays"]["origin"]]
+    others = [each for each in modules if each["overlays"]["origin"] != "bundle"]
+    yield ""
+    yield f"from the bundle: {len(modules) - len(others)} of {_count(len(modules), 'module')} with overlays"
+    for each in others[:_MODULES]:
+        reason = each["overlays"]["reason"]
+        yield f"  {each['name']}: {reason if 'the bundle' in reason else 'it is not in the bundle'}"
+    if rest := others[_MODULES:]:
+        yield f"  {len(rest)} more"
 
 
 def _overlays(group: list[Trace]) -> str:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING
 
 from overlay_import import _core
@@ -75,13 +75,11 @@ def _find_spec(name: str) -> ModuleSpec | None:
     if not sys.flags.safe_path:
         # As `python -m` does it, also where the folder of our own script stands there.
         sys.path[0] = os.getcwd()
-    first, *rest = name.split(".")
+    from overlay_import.bundling import _searching
+
     try:
-        spec = importlib.util.find_spec(first)
-        for part in rest:
-            if spec is None or spec.submodule_search_locations is None:
-                return None
-            spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
-    except (ImportError, ValueError) as error:
-        raise Failure(f"module {name} cannot be found: {error}") from None
-    return spec
+        return _searching.find(name)
+    except ModuleNotFoundError:
+        return None
+    except ImportError as error:
+        raise Failure(str(error)) from None

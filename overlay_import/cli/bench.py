@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from overlay_import.cli import _output
+from overlay_import.cli._existing import existing_bundle
 from overlay_import.cli._failure import Failure
 
 SUMMARY = "measure a program with and without overlays"
@@ -17,14 +18,19 @@ Progress = Callable[[int, int], object]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command's arguments."""
-    parser.usage = "overlay-import bench [-h] [--runs N] [--against LIST] [--json FILE] [--html FILE] -- COMMAND"
+    parser.usage = (
+        "overlay-import bench [-h] [--runs N] [--bundle PATH] [--gc] [--against LIST] [--json FILE] [--html FILE] "
+        "-- COMMAND"
+    )
     parser.add_argument("--runs", type=_positive, default=20, metavar="N", help="time each variant N times (20)")
+    parser.add_argument("--bundle", metavar="PATH", type=existing_bundle, help="measure it with this bundle, too")
+    parser.add_argument("--gc", action="store_true", help='measure it with gc="startup", too')
     parser.add_argument(
         "--against",
         type=_variants,
         default=["stock"],
         metavar="LIST",
-        help="what else to measure, besides stock Python: lazyloader, pep810, declared, overlays+pep810",
+        help="what else to measure, besides stock Python: lazyloader, pep810, declared, overlays+pep810, overlays+gc",
     )
     parser.add_argument("--json", metavar="FILE", help="write all that was measured; docs/measuring.md has the keys")
     parser.add_argument("--html", metavar="FILE", help="write a page with charts and the waterfall of the imports")
@@ -37,13 +43,20 @@ def execute(options: argparse.Namespace) -> int:
     from overlay_import.measuring import _comparison, _processes
 
     command = _processes.command_of(options.words)
-    variants = list(dict.fromkeys(["stock", "overlays", *options.against]))
+    variants = _chosen(options)
     _output.check(options.json)
     if options.html:
         _output.check_page(options.html)
     try:
         with _progress() as progress:
-            result = _comparison.compare(command, variants, runs=options.runs, traced=True, progress=progress)
+            result = _comparison.compare(
+                command,
+                variants,
+                runs=options.runs,
+                traced=True,
+                progress=progress,
+                environment=_processes.environment_with(options.bundle),
+            )
     except _comparison.NoPythonError as error:
         raise Failure(str(error)) from None
     print("\n".join(lines(result)))
@@ -52,6 +65,15 @@ def execute(options: argparse.Namespace) -> int:
     if options.html:
         _output.write(options.html, _page(result))
     return int(any(result["variants"].get(name, {}).get("works") is False for name in _comparison.OURS))
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    """The names of the variants. Raises `Failure` for a bundle of which the path is not known."""
+    best = "overlays" if options.bundle is None else "bundle"
+    wanted = ["stock", "overlays", best, *([f"{best}+gc"] if options.gc else []), *options.against]
+    if options.bundle is None and any(name.startswith("bundle") for name in wanted):
+        raise Failure("a bundle is measured with --bundle PATH")
+    return list(dict.fromkeys(wanted))
 
 
 def _positive(text: str) -> int:

@@ -7,6 +7,7 @@ switches it off for one program.
 import argparse
 
 from overlay_import.cli import _startup_file
+from overlay_import.cli._existing import existing_bundle
 from overlay_import.cli._failure import Failure
 
 SUMMARY = "serve every program of this environment"
@@ -18,12 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option, text in (("--include", "serve only this package"), ("--exclude", "never serve this package")):
         text += "; may be given several times"
         parser.add_argument(option, metavar="PKG", type=_package, action="append", default=[], help=text)
+    parser.add_argument("--bundle", metavar="PATH", type=existing_bundle, help="take modules from this bundle")
+    parser.add_argument("--gc", choices=("startup",), help="collect no garbage until a program has started")
 
 
 def execute(options: argparse.Namespace) -> int:
     """Writes the file. Raises `Failure` where site-packages cannot be written."""
     settings: dict[str, object] = {"lazy": options.lazy}
-    settings.update({key: getattr(options, key) for key in ("include", "exclude") if getattr(options, key)})
+    others = ("include", "exclude", "bundle", "gc")
+    settings.update({key: getattr(options, key) for key in others if getattr(options, key)})
     try:
         _startup_file.write(settings)
     except OSError as error:

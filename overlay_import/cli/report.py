@@ -11,6 +11,7 @@ import sys
 
 import overlay_import
 from overlay_import.cli import _output
+from overlay_import.cli._existing import existing_bundle
 from overlay_import.cli._failure import Failure
 from overlay_import.cli._summary import Trace, how_it_ended, summary, width_of
 
@@ -21,12 +22,14 @@ _FORMATS = ("text", "html", "json", "speedscope", "importtime", "flamegraph")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command's arguments."""
-    parser.usage = "%(prog)s [-h] [--format FORMAT] [-o FILE] [--plain] -- COMMAND"
+    parser.usage = "%(prog)s [-h] [--format FORMAT] [-o FILE] [--plain | --bundle PATH] -- COMMAND"
     parser.add_argument(
         "--format", choices=_FORMATS, default="text", metavar="FORMAT", help=f"one of {', '.join(_FORMATS)}"
     )
     parser.add_argument("-o", dest="file", metavar="FILE", help="write the report to FILE")
-    parser.add_argument("--plain", action="store_true", help="run without overlays")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--plain", action="store_true", help="run without overlays")
+    how.add_argument("--bundle", metavar="PATH", type=existing_bundle, help="run with this bundle")
     parser.add_argument("words", metavar="COMMAND", nargs="+", help="a script, -m MOD, -c CODE or a program")
 
 
@@ -39,7 +42,7 @@ def execute(options: argparse.Namespace) -> int:
             raise Failure("--format html needs -o FILE")
         _output.check_page(options.file)
     _output.check(options.file)
-    status, trace = _measured(options.words, "stock" if options.plain else "overlays")
+    status, trace = _measured(options)
     if trace is None:
         hint = "no Python could be watched: it must run to its own end, and without -I, -E or -S"
         raise Failure(f"{how_it_ended(status)}, but {hint}")
@@ -49,14 +52,16 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(words: list[str], variant: str) -> tuple[int, Trace | None]:
+def _measured(options: argparse.Namespace) -> tuple[int, Trace | None]:
     """Runs COMMAND; gives its exit status, too. Who ends a server by Ctrl-C ends COMMAND, and wants the report."""
     from overlay_import.measuring import _processes
 
+    variant = "stock" if options.plain else "bundle" if options.bundle else "overlays"
+    environment = _processes.environment_with(options.bundle)
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        command = _processes.command_of(words)
-        run, trace = _processes.trace(command, variant, calls=True, capture=False)
+        command = _processes.command_of(options.words)
+        run, trace = _processes.trace(command, variant, calls=True, capture=False, environment=environment)
     finally:
         signal.signal(signal.SIGINT, before)
     return run.status, trace

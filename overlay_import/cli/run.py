@@ -1,12 +1,18 @@
 """`overlay-import run`: runs a program as `python` does, with overlays installed."""
 
 import overlay_import
+from overlay_import.cli._existing import existing_bundle
 from overlay_import.cli._failure import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SUMMARY = "run a program with overlays"
 
 _USAGE = """\
-usage: overlay-import run [--lazy LEVEL] [--include PKG]... [--exclude PKG]... FILE | -m MOD | - [ARGS]
+usage: overlay-import run [--lazy LEVEL] [--include PKG]... [--exclude PKG]... [--bundle PATH] [--gc startup]
+                          FILE | -m MOD | - [ARGS]
 
 Runs a program as python does, with overlays installed. ARGS are the program's own.
 
@@ -16,7 +22,13 @@ Runs a program as python does, with overlays installed. ARGS are the program's o
   --lazy LEVEL   what is lazy: declared, or bodies (the default)
   --include PKG  serve only this package and what is in it; may be given several times
   --exclude PKG  never serve this package; may be given several times
+  --bundle PATH  take modules from this bundle
+  --gc startup   collect no garbage until the program has started
 """
+
+_OPTIONS = ("--lazy", "--include", "--exclude", "--bundle", "--gc")
+# Those of them of which the last one counts.
+_SINGLE = ("lazy", "bundle", "gc")
 
 
 def execute(arguments: list[str]) -> int:
@@ -52,7 +64,7 @@ def _parse(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     rest = list(arguments)
     while rest:
         option, equals, value = rest[0].partition("=")
-        if option not in ("--lazy", "--include", "--exclude"):
+        if option not in _OPTIONS:
             break
         del rest[0]
         if not equals:
@@ -63,12 +75,14 @@ def _parse(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     return settings, rest[1:] if rest[:1] == ["--"] else rest
 
 
-def _install(settings: dict[str, list[str]]) -> None:
+def _install(settings: "dict[str, Any]") -> None:
     """Installs what the options say. Where there are none, what `overlay-import enable` has installed stays."""
     if not settings and overlay_import._installation.active:
         return
-    lazy = settings.pop("lazy", ["bodies"])[-1]
+    single: dict[str, Any] = {name: settings.pop(name)[-1] for name in _SINGLE if name in settings}
+    if "bundle" in single:
+        single["bundle"] = existing_bundle(single["bundle"])
     try:
-        overlay_import.install(lazy=lazy, **settings)
+        overlay_import.install(**single, **settings)
     except ValueError as error:
         raise Failure(str(error)) from None

@@ -29,6 +29,7 @@ def _state() -> dict[str, Any]:
     enabled = settings is not None
     settings = settings or {}
     level, reason = _level()
+    bundle = _counting("OVERLAY_IMPORT_BUNDLE", settings.get("bundle"))
     return {
         "version": overlay_import.__version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -41,11 +42,39 @@ def _state() -> dict[str, Any]:
         "lazy": settings.get("lazy"),
         "include": settings.get("include"),
         "exclude": settings.get("exclude", []),
+        "bundle": bundle,
+        "bundle_reason": bundle and _why_unusable(bundle, settings.get("lazy", "bodies")),
+        "gc": _counting("OVERLAY_IMPORT_GC", settings.get("gc")),
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
 
 
-_VARIABLES = ("OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY")
+_VARIABLES = ("OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "OVERLAY_IMPORT_BUNDLE", "OVERLAY_IMPORT_GC")
+
+
+def _counting(variable: str, enabled: str | None) -> str | None:
+    """The setting of the environment's programs, where a variable goes before what is enabled."""
+    return os.environ.get(variable, enabled) or None
+
+
+def _why_unusable(bundle: str, lazy: str) -> str | None:
+    """Why this interpreter cannot use the bundle at the level; `None` where it can."""
+    if overlay_import._unsupported:
+        return overlay_import._unsupported
+    if not os.path.exists(bundle):
+        return "there is no such file"
+    from overlay_import import _core
+
+    try:
+        found = _core.describe_bundle(os.path.abspath(bundle))
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+    level = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
+    if found["reason"] is None and found["level"] != level:
+        return f"it was made for the level {found['level']}"
+    return found["reason"]
 
 
 def _core_path() -> str | None:
@@ -83,6 +112,11 @@ def _lines(state: dict[str, Any]) -> list[str]:
         facts["lazy"] = state["lazy"] or "unknown: the file is not as `overlay-import enable` writes it"
         facts["include"] = ", ".join(state["include"]) if state["include"] else "all packages"
         facts["exclude"] = ", ".join(state["exclude"]) or "none"
+    if state["bundle"]:
+        usable = f"cannot be used: {state['bundle_reason']}" if state["bundle_reason"] else "can be used"
+        facts["bundle"] = f"{state['bundle']}, {usable}"
+    if state["gc"]:
+        facts["gc"] = state["gc"]
     if state["environment"]:
         facts["environment"] = ", ".join(f"{name}={value}" for name, value in state["environment"].items())
     return [f"{key + ':':<13}{value}" for key, value in facts.items()]

@@ -15,7 +15,7 @@ from overlay_import.measuring._ratios import paired_ratio
 FORMAT = "overlay-import bench 1"
 STOCK = "stock"
 # The variants that have overlays.
-OURS = ("overlays", "declared", "overlays+pep810")
+OURS = ("overlays", "declared", "overlays+pep810", "overlays+gc", "bundle", "bundle+gc")
 
 # The most that is shown of a line that differs.
 _SHOWN = 60
@@ -139,7 +139,8 @@ class _Comparing:
                 variant.drop(f"it ended with status {done.status}{_last_line(done)}", works=False)
                 continue
             self.python = sizes["python"]
-            if variant.name in OURS and sizes["level"] == "off":
+            without = variant.name.startswith("bundle") and sizes["bundle"] is None
+            if variant.name in OURS and (sizes["level"] == "off" or without):
                 variant.drop(sizes["reason"], works=None)
             elif variant.name.endswith("pep810") and not sizes["has_pep810"]:
                 variant.drop("this version has no lazy imports", works=None)

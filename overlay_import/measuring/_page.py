@@ -35,6 +35,9 @@ _VARIANTS = {
     "lazyloader": "With importlib's LazyLoader",
     "pep810": "With PEP 810's lazy imports",
     "overlays+pep810": "With overlays and PEP 810's lazy imports",
+    "overlays+gc": "With overlays and no garbage collected at the start",
+    "bundle": "With a bundle",
+    "bundle+gc": "With a bundle and no garbage collected at the start",
 }
 
 _Dict = dict[str, Any]

@@ -22,6 +22,9 @@ VARIANTS = {
     "lazyloader": "with importlib.util.LazyLoader for every module that has a source",
     "pep810": "with -X lazy_imports=all (CPython 3.15)",
     "overlays+pep810": "with both",
+    "overlays+gc": 'with overlay_import.install(gc="startup")',
+    "bundle": "with overlay_import.install(bundle=PATH), where OVERLAY_IMPORT_BUNDLE is PATH",
+    "bundle+gc": 'with overlay_import.install(bundle=PATH, gc="startup")',
 }
 
 Mode = Literal["time", "memory", "trace"]
@@ -41,18 +44,27 @@ class Run:
 def environment_of(variant: str, mode: Mode, folder: str, base: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process of the variant."""
     environment = dict(base)
-    for name in ("OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "PYTHON_LAZY_IMPORTS"):
+    for name in ("OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "OVERLAY_IMPORT_GC", "PYTHON_LAZY_IMPORTS"):
         environment.pop(name, None)
+    if not variant.startswith("bundle"):
+        environment.pop("OVERLAY_IMPORT_BUNDLE", None)
     if variant in ("stock", "lazyloader", "pep810"):
         # Where overlays are enabled for the whole environment.
         environment["OVERLAY_IMPORT"] = "0"
     if variant.endswith("pep810"):
         environment["PYTHON_LAZY_IMPORTS"] = "all"
+    if variant.endswith("+gc"):
+        environment["OVERLAY_IMPORT_GC"] = "startup"
     if mode != "time" or variant not in ("stock", "pep810"):
         others = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{STARTUP}{os.pathsep}{others}" if others else str(STARTUP)
         environment["OVERLAY_IMPORT_MEASURE"] = f"{variant}:{mode}:{folder}"
     return environment
+
+
+def environment_with(bundle: str | None) -> dict[str, str]:
+    """The environment of this process, with the path of the bundle for the variants that have one."""
+    return {**os.environ, **({} if bundle is None else {"OVERLAY_IMPORT_BUNDLE": bundle})}
 
 
 def run(

@@ -336,6 +336,8 @@ class _Writing:
             "command": sys.orig_argv,
             "variant": self.tracer.variant,
             "level": "off" if installation is None else installation.level,
+            "bundle": getattr(installation, "bundle", None),
+            "reason": "" if installation is None else installation.reason,
             "python": f"{sys.implementation.name.replace('cpython', 'CPython')} {sys.version.split()[0]}",
             "seconds": self._seconds(self.end),
             "imports_end": self._seconds(max(outermost, default=self.tracer.start)),
@@ -412,6 +414,7 @@ class _Writing:
             return None
         return {
             "level": status["level"],
+            "origin": status["origin"],
             "bodies_loaded": status["bodies_loaded"],
             "bodies_pending": status["bodies_pending"],
             "names_loaded": sorted(map(repr, status["loaded"])),
@@ -429,6 +432,7 @@ class _Writing:
         sizes = self.loaded[file]
         return {
             "level": self.tracer.installation.level,
+            "origin": None,
             "bodies_loaded": len(sizes),
             "bodies_pending": 0,
             "loaded": (),

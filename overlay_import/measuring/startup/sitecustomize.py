@@ -1,8 +1,8 @@
 """Begins a measured process: `site` imports it, because its folder stands first in `PYTHONPATH`.
 
 `OVERLAY_IMPORT_MEASURE` is `VARIANT:MODE:FOLDER`. The mode is `time` (the variant and nothing else), `memory` or
-`trace`, which leave a file in the folder when the process ends. The program finds `sys.path` as it would be without
-this, and its own `sitecustomize` runs.
+`trace`, which leave a file in the folder when the process ends, or `train`, for `overlay-import bundle`, which writes a
+log there. The program finds `sys.path` as it would be without this, and its own `sitecustomize` runs.
 """
 
 import os
@@ -19,6 +19,10 @@ def _begin() -> None:
     here = os.path.dirname(__file__)
     while here in sys.path:
         sys.path.remove(here)
+    if mode == "train":
+        _begin_training(folder)
+        _import_own()
+        return
     installation = _install(variant.partition("/")[0])
     if tracing is not None:
         tracing.installed(installation)
@@ -37,9 +41,19 @@ def _begin_tracing(variant: str, folder: str) -> "Any":
     return tracing
 
 
+def _begin_training(folder: str) -> None:
+    _find_package()
+    from overlay_import import _training
+
+    _training.begin(folder)
+
+
 def _install(variant: str) -> "Any":
-    """Makes this process the variant; gives the installation of overlays, where there is one."""
-    if variant in ("overlays", "declared", "overlays+pep810"):
+    """Makes this process the variant; gives the installation of overlays, where there is one.
+
+    The bundle, and what becomes of the garbage, are in the environment.
+    """
+    if variant.startswith(("overlays", "declared", "bundle")):
         return _find_package().install(lazy="declared" if variant == "declared" else "bodies")
     if variant == "lazyloader":
         _make_all_lazy()
@@ -116,6 +130,7 @@ def _write_memory(path: str, process: int, installation: "Any") -> None:
         "has_pep810": hasattr(sys, "set_lazy_imports"),
         "level": "off" if installation is None else installation.level,
         "reason": "" if installation is None else installation.reason,
+        "bundle": getattr(installation, "bundle", None),
     }
     with open(path, "w") as file:
         json.dump(seen, file)

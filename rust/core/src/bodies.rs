@@ -142,7 +142,7 @@ impl Bodies {
         placeholder::share(placeholder, &bodies, &code)?;
         let bytes = bodies.get().home.note(number);
         loading.stop(What::Body, bodies.get().source_path(placeholder.py()), Some(&code), bytes);
-        if let Some(learned) = &mut *bodies.get().learned.lock() {
+        if let Some(learned) = bodies.get().learned.lock().as_mut().filter(|_| learning::is_of_interest()) {
             learned.push(number);
         }
         Ok((code, true))

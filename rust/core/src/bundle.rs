@@ -201,6 +201,7 @@ pub fn split(source: &str) -> Option<(&str, &str, bool)> {
 }
 
 /// Where the roots of a bundle are for this interpreter.
+#[derive(Default)]
 pub struct Roots(Vec<(u8, String)>);
 
 impl Roots {

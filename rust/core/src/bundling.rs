@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use overlay_file::bundle::{Bundle, BundleWriter, Folder, Found, Key, Module, Record, Section, Settings, Stamp};
 use overlay_file::{FileError, write_atomic_with};
@@ -51,7 +52,8 @@ pub fn write_bundle(
     }
     let settings = settings(handles, checks, level);
     let roots = Roots::now(py, handles, path, &settings.roots)?;
-    let mut builder = Builder { roots, checks, records: Vec::new(), keys: HashSet::new(), names: HashMap::new() };
+    let (own_folder, own_name) = path.rsplit_once('/').unwrap_or_default();
+    let mut builder = Builder { roots, checks, own: (own_folder, own_name), ..Builder::default() };
     for folder in &folders {
         builder.folder(folder);
     }
@@ -70,7 +72,28 @@ pub fn write_bundle(
         .iter()
         .map(|made| Record { key: made.key.clone(), value: [&made.fields, made.head], rest: made.rest })
         .collect();
-    py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(py, error, path))
+    py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(py, error, path))?;
+    if let Some(names) = builder.names.get(own_folder).filter(|_| checks) {
+        // Where it fails, the folder is searched as ever.
+        py.detach(|| note_own_folder(&builder, path, names));
+    }
+    Ok(())
+}
+
+/// Putting the bundle there has changed its own folder: notes the folder's time anew, if nothing else has changed in it.
+fn note_own_folder(builder: &Builder<'_>, path: &str, names: &HashSet<String>) -> Option<()> {
+    let folder = builder.own.0;
+    let (root, rest) = builder.roots.of(folder)?;
+    let (mut stamp, mut now) = scan(folder)?;
+    for wait in [TICK, TICK_OF_WHOLE_SECONDS] {
+        if !stamp.tells() {
+            thread::sleep(wait + TICK / 4);
+            (stamp, now) = scan(folder)?;
+        }
+    }
+    let value =
+        (stamp.tells() && now == *names).then(|| Folder::new(stamp, now.iter().map(String::as_str)).encode())?;
+    Bundle::amend(Path::new(path), &Key::folder(root, rest), &value).ok()
 }
 
 fn write(path: &Path, settings: &Settings, records: &[Record<'_>]) -> Result<(), FileError> {
@@ -105,8 +128,11 @@ fn settings(handles: &Handles, checks: bool, level: Level) -> Settings {
     }
 }
 
+#[derive(Default)]
 struct Builder<'a> {
     roots: Roots,
+    /// Folder and name of the bundle.
+    own: (&'a str, &'a str),
     checks: bool,
     records: Vec<Made<'a>>,
     keys: HashSet<Vec<u8>>,
@@ -122,7 +148,10 @@ impl<'a> Builder<'a> {
         if !self.keys.insert(key.as_bytes().to_vec()) {
             return;
         }
-        let Some((stamp, names)) = scan(path) else { return };
+        let Some((stamp, mut names)) = scan(path) else { return };
+        if path == self.own.0 {
+            names.extend(is_visible(self.own.1).then(|| self.own.1.to_owned()));
+        }
         // What is not looked at need have no time, so that equal folders give equal bundles.
         let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
         let fields = Folder::new(stamp, names.iter().map(String::as_str)).encode();
@@ -146,6 +175,9 @@ impl<'a> Builder<'a> {
         let invalid = |what: &str| PyValueError::new_err(format!("{path}: {what}"));
         let (folder, file) = path.rsplit_once('/').ok_or_else(|| invalid("no path of a module"))?;
         let (own_name, suffix) = file.split_once('.').ok_or_else(|| invalid("no path of a module"))?;
+        if self.checks && may_become_package(folder, own_name) {
+            return Ok(());
+        }
         let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
         let fields = Module::extension(name, &format!(".{suffix}"), is_link(path)).encode();
         self.records.push(Made { key, fields, head: &[], rest: &[] });
@@ -155,6 +187,9 @@ impl<'a> Builder<'a> {
     fn module(&mut self, name: &str, source: &str, stamp: Stamp, size: u64, file: &'a [u8]) -> PyResult<()> {
         let invalid = |what: &str| PyValueError::new_err(format!("{source}: {what}"));
         let (folder, own_name, is_package) = bundle::split(source).ok_or_else(|| invalid("no path of a module"))?;
+        if self.checks && !is_package && may_become_package(folder, own_name) {
+            return Ok(());
+        }
         let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
         let (module, length) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
         let (head, rest) = file.split_at(length);
@@ -174,23 +209,36 @@ fn is_link(path: &str) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
+/// Whether something beside a module is, or leads to, a folder of its name: an `__init__.py` in there would change no
+/// folder that the module is searched in.
+fn may_become_package(folder: &str, name: &str) -> bool {
+    let path = Path::new(folder).join(name);
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir() || metadata.is_symlink())
+}
+
+/// Whether there may be a module in the file or folder of this name.
+fn is_visible(name: &str) -> bool {
+    !name.starts_with('.')
+}
+
+/// The file system's clock, where its times have nanoseconds, and where they have not.
+const TICK: Duration = Duration::from_millis(20);
+const TICK_OF_WHOLE_SECONDS: Duration = Duration::from_secs(2);
+
 /// A folder's time, and the names in it. A time that is too young says nothing: what changes the folder within the same
 /// tick of the file system's clock leaves it as it is.
 fn scan(path: &str) -> Option<(Stamp, HashSet<String>)> {
-    const TICK_NANOSECONDS: i128 = 20_000_000;
-    const TICK_OF_WHOLE_SECONDS: i128 = 2_000_000_000;
     let stamp = bundle::stamp_of(&fs::metadata(path).ok()?);
     let mut names = HashSet::new();
     for entry in fs::read_dir(path).ok()? {
         // Names that are no text are no modules.
-        if let Ok(name) = entry.ok()?.file_name().into_string() {
-            names.insert(name);
-        }
+        let name = entry.ok()?.file_name().into_string();
+        names.extend(name.ok().filter(|name| is_visible(name)));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos() as i128;
     let age = now - (i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds));
-    let tick = if stamp.nanoseconds == 0 { TICK_OF_WHOLE_SECONDS } else { TICK_NANOSECONDS };
-    Some((if age > tick { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } }, names))
+    let tick = if stamp.nanoseconds == 0 { TICK_OF_WHOLE_SECONDS } else { TICK };
+    Some((if age > tick.as_nanos() as i128 { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } }, names))
 }
 
 /// What a bundle holds, and what of it is stale. See `_core.pyi`.

@@ -52,7 +52,7 @@ pub fn use_store(py: Python<'_>, store: Option<Box<dyn Store>>) -> PyResult<()> 
 
 /// A module has been executed: `re` may only now be there to be served.
 pub fn module_has_run(module: &Bound<'_, PyModule>) {
-    if ACTIVE.load(Ordering::Relaxed) && module.name().is_ok_and(|name| name == "re._compiler") {
+    if ACTIVE.load(Ordering::Relaxed) && module.name().is_ok_and(|name| name == patterns::MODULE) {
         // Where that fails, patterns are parsed as ever.
         let _ = patterns::intercept(module.py());
     }

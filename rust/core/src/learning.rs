@@ -59,6 +59,11 @@ pub fn module_has_run(finish: &Bound<'_, PyAny>, bodies: Option<&Bound<'_, Bodie
     }
 }
 
+/// Whether what is used now is used by an import, as far as anybody wants to know.
+pub fn is_of_interest() -> bool {
+    !is_training() || IMPORTS.lock().depth > 0
+}
+
 /// Notes that bodies were read from a module's file, whose pages are given back when the import is over.
 pub fn has_read(home: &Arc<Home>) {
     if !home.is_read.load(Ordering::Relaxed) {
@@ -101,10 +106,17 @@ impl Drop for Import<'_> {
         if let Some(bundle) = bundle::in_use() {
             bundle.file.release();
         }
-        for module in written {
-            let used = module.bodies.bind(self.py).get().stop_learning();
-            if used.len() > module.used {
+        for mut module in written {
+            let bodies = module.bodies.bind(self.py).get();
+            let used = if is_training() { bodies.learned() } else { bodies.stop_learning() };
+            let count = used.len();
+            if count > module.used {
                 let _ = call::function(module.finish.bind(self.py), (used,));
+            }
+            if is_training() {
+                // The next import may use more of it.
+                module.used = count;
+                IMPORTS.lock().written.push(module);
             }
         }
     }

@@ -14,6 +14,8 @@ pub enum FileError {
     TooShort { length: u64 },
     /// The last bytes are not those of an overlay file.
     BadMagic,
+    /// The last bytes are not those of a bundle.
+    NoBundle,
     /// A version of the format that this reader does not know.
     UnknownVersion(u16),
     /// The file is not as long as it was when it was written.
@@ -54,6 +56,7 @@ impl fmt::Display for FileError {
             Self::NotRegular => write!(f, "not a regular file"),
             Self::TooShort { length } => write!(f, "too short for an overlay file: {length} bytes"),
             Self::BadMagic => write!(f, "not an overlay file, or cut off"),
+            Self::NoBundle => write!(f, "not a bundle, or cut off"),
             Self::UnknownVersion(version) => write!(f, "unknown format version {version}"),
             Self::Length { found, written } => {
                 write!(f, "{found} bytes long, but {written} were written")

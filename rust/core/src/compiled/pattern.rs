@@ -6,12 +6,9 @@
 //! flags | groups | number of words | words | { group | length of its name | name } ...
 //! ```
 
-#[cfg(Py_3_12)]
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-#[cfg(Py_3_12)]
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::key::Text;
 
@@ -48,10 +45,8 @@ pub fn make(py: Python<'_>, pattern: Text<'_>, flags: u32) -> PyResult<Option<Ve
     Ok(Some(bytes))
 }
 
-#[cfg(Py_3_12)]
 struct Reader<'a>(&'a [u8]);
 
-#[cfg(Py_3_12)]
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> PyResult<&'a [u8]> {
         let taken = self.0.split_at_checked(length);
@@ -66,7 +61,6 @@ impl<'a> Reader<'a> {
 }
 
 /// The arguments of `_sre.compile` for the pattern `text`, of which `bytes` is the compiled form.
-#[cfg(Py_3_12)]
 pub fn arguments<'py>(text: &Bound<'py, PyAny>, bytes: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
     let py = text.py();
     let mut reader = Reader(bytes);

@@ -294,10 +294,10 @@ struct Trailer {
 impl Trailer {
     fn read(source: &dyn Source) -> Result<Trailer, FileError> {
         let length = source.len();
-        let start = length.checked_sub(TRAILER_LEN as u64).ok_or(FileError::TooShort { length })?;
+        let start = length.checked_sub(TRAILER_LEN as u64).ok_or(FileError::NoBundle)?;
         let bytes = source.read_at(start, TRAILER_LEN)?;
         if !bytes.ends_with(&MAGIC) {
-            return Err(FileError::BadMagic);
+            return Err(FileError::NoBundle);
         }
         let mut fields = Fields(&bytes);
         let sum = fields.u64();
