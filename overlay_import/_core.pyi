@@ -155,6 +155,7 @@ class _BundleDescription(TypedDict):
     roots: list[tuple[str, str | None]]
     modules: list[_ModuleDescription]
     folders: list[_FolderDescription]
+    compiled: int
 
 def load_overlay(module: ModuleType, name: Hashable, *, force_reload: bool = False) -> LoadStatus:
     """Runs the overlay `name` in the namespace of `module`, unless it is recorded as loaded.
@@ -246,12 +247,14 @@ def write_bundle(
     modules: Sequence[tuple[str, str, int, int, bytes]],
     folders: Sequence[str],
     extensions: Sequence[tuple[str, str]] = ...,
+    compiled: Sequence[tuple[bytes, bytes]] = ...,
 ) -> None:
     """Writes a bundle so that its readers see all of it or what was there before.
 
     A module is `(name, source file, time of the source in nanoseconds, its size, bytes of its overlay file)`; they lie
-    in the bundle in this order. `folders` are searched for modules, besides those that the modules lie in. All paths are
-    absolute. An extension module is `(name, file)`: a bundle only says where it is.
+    in the bundle in this order. `folders` are searched for modules, besides those that the modules lie in. All paths
+    are absolute. An extension module is `(name, file)`: a bundle only says where it is. `compiled` has keys of
+    `stop_recording_compiled`, and what `make_compiled` gives for each.
 
     Raises `OSError`, and `ValueError` for what is no module of a folder or no overlay file.
     """

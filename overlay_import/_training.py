@@ -74,6 +74,7 @@ def begin(folder: str) -> None:
 
     _compiler.on_trained = _on_trained
     _core.start_training()
+    _core.start_recording_compiled()
     # The first to be registered is the last to be called.
     atexit.register(_note_others)
 
@@ -110,8 +111,12 @@ def _absolute(paths: "list[Any]") -> list[str]:
 
 
 def _note_others() -> None:
-    """Notes what is imported, whatever it came from."""
+    """Notes what was compiled on the way, and what is imported, whatever it came from."""
+    from overlay_import import _core
+
     try:
+        for key in _core.stop_recording_compiled():
+            _log.note("compiled", key)
         for name, module in list(sys.modules.items()):
             if isinstance(name, str) and module is not None and (kind := _kind(name, module)):
                 _log.note("other", name, kind, _file(module) if kind == "ExtensionFileLoader" else "")

@@ -25,10 +25,11 @@ _TICK, _COARSE_TICK, _MARGIN = 0.02, 2.0, 0.005
 
 @dataclass
 class Contents:
-    """What goes into a bundle: `modules` and `extensions` as `_core.write_bundle` takes them, and why others do not."""
+    """What goes into a bundle, as `_core.write_bundle` takes it; `left_out`: other modules, and why."""
 
     modules: list[tuple[str, str, int, int, bytes]] = field(default_factory=list)
     extensions: list[tuple[str, str]] = field(default_factory=list)
+    compiled: list[tuple[bytes, bytes]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -41,6 +42,9 @@ def compile_all(trained: Trained, check: Check, level: "_Level") -> Contents:
             _compile(name, source, used if level == "bodies" else None, contents)
     contents.extensions += filter(_can_be_found, trained.extensions.items())
     contents.left_out += _others(trained)
+    # What warns or fails when it is compiled is not kept.
+    made = ((key, _core.make_compiled(key)) for key in trained.compiled)
+    contents.compiled += ((key, value) for key, value in made if value is not None)
     return contents
 
 
@@ -49,7 +53,7 @@ def write(path: str, contents: Contents, folders: Iterable[str], check: Check, l
     folders = list(dict.fromkeys(folder for folder in folders if is_text(folder) and os.path.isdir(folder)))
     if check == "default":
         _wait_for(_folders_of(contents) | set(folders))
-    _core.write_bundle(path, check, level, contents.modules, folders, contents.extensions)
+    _core.write_bundle(path, check, level, contents.modules, folders, contents.extensions, contents.compiled)
 
 
 def _chosen(trained: Trained, check: Check, contents: Contents) -> list[tuple[str, Source, list[int]]]:

@@ -28,13 +28,15 @@ class Trained:
 
     `modules`: by name, in the order of the imports, each source that the module came from, with the numbers of the
     bodies that its import used. `others`: by name, the kind of what cannot be in a bundle. `extensions`: by name, the
-    file of an extension module. `folders`: all that stood in `sys.path`. `refused`: why logs were not taken.
+    file of an extension module. `folders`: all that stood in `sys.path`. `compiled`: the keys of sources
+    and patterns that were compiled. `refused`: why logs were not taken.
     """
 
     modules: dict[str, dict[Source, set[int]]] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     extensions: dict[str, str] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
+    compiled: dict[bytes, None] = field(default_factory=dict)
     refused: dict[str, None] = field(default_factory=dict)
 
     def add(self, name: str, source: Source, used: Iterable[int] = ()) -> None:
@@ -125,6 +127,8 @@ def _take(event: Any, trained: Trained) -> None:
     match event:
         case ("module", str(name), str(path), int(mtime), int(size), list(used)):
             trained.add(name, Source(path, mtime, size), (each for each in used if isinstance(each, int)))
+        case ("compiled", bytes(key)):
+            trained.compiled[key] = None
         case ("path", list(entries)):
             trained.folders.update((entry, None) for entry in entries if isinstance(entry, str))
         case ("other", str(name), str(kind), str(file)):

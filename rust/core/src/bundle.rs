@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::compiled::{self, Store};
 use crate::handles::Handles;
 use crate::level;
 use crate::payloads::Payloads;
@@ -31,9 +32,12 @@ pub fn in_use() -> Option<Arc<Snapshot>> {
 }
 
 /// Puts a bundle in use, or none.
-pub fn replace(snapshot: Option<Snapshot>) {
-    let before = std::mem::replace(&mut *IN_USE.write(), snapshot.map(Arc::new));
+pub fn replace(py: Python<'_>, snapshot: Option<Snapshot>) -> PyResult<()> {
+    let snapshot = snapshot.map(Arc::new);
+    let before = std::mem::replace(&mut *IN_USE.write(), snapshot.clone());
     drop(before);
+    let compiled = snapshot.filter(|snapshot| snapshot.settings.has_compiled).map(Compiled);
+    compiled::use_store(py, compiled.map(|compiled| Box::new(compiled) as Box<dyn Store>))
 }
 
 /// A bundle whose code this interpreter can run.
@@ -167,6 +171,17 @@ impl Snapshot {
         let found = self.file.get(&Key::folder(root, rest)).ok()??;
         let content = bundle::Folder::decode(found.value()).ok()?;
         Some(Folder { key: (root, rest.into()), content })
+    }
+}
+
+/// What the sources in a bundle compile to.
+pub struct Compiled(pub Arc<Snapshot>);
+
+impl Store for Compiled {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        // One that is damaged is compiled as ever.
+        let found = self.0.file.get(&Key::compiled(key)).ok()??;
+        Some(found.value().to_vec())
     }
 }
 

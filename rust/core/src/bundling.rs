@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use overlay_file::bundle::{Bundle, BundleWriter, Folder, Found, Key, Module, Record, Section, Settings, Stamp};
 use overlay_file::{FileError, write_atomic_with};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -31,7 +31,7 @@ struct Made<'a> {
 
 /// Writes a bundle. See `_core.pyi`.
 #[pyfunction]
-#[pyo3(signature = (path, check, level, modules, folders, extensions=Vec::new()))]
+#[pyo3(signature = (path, check, level, modules, folders, extensions=Vec::new(), compiled=Vec::new()))]
 pub fn write_bundle(
     py: Python<'_>,
     path: &str,
@@ -40,6 +40,7 @@ pub fn write_bundle(
     modules: Vec<Given<'_>>,
     folders: Vec<String>,
     extensions: Vec<(String, String)>,
+    compiled: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>,
 ) -> PyResult<()> {
     let handles = handles::get(py)?;
     let checks = match check {
@@ -50,7 +51,7 @@ pub fn write_bundle(
     if !path.starts_with('/') {
         return Err(PyValueError::new_err(format!("not an absolute path: {path}")));
     }
-    let settings = settings(handles, checks, level);
+    let settings = Settings { has_compiled: !compiled.is_empty(), ..settings(handles, checks, level) };
     let roots = Roots::now(py, handles, path, &settings.roots)?;
     let (own_folder, own_name) = path.rsplit_once('/').unwrap_or_default();
     let mut builder = Builder { roots, checks, own: (own_folder, own_name), ..Builder::default() };
@@ -67,12 +68,16 @@ pub fn write_bundle(
     for (name, path) in &extensions {
         builder.extension(name, path)?;
     }
+    for (key, value) in &compiled {
+        let key = Key::compiled(key.as_bytes());
+        builder.records.push(Made { key, fields: Vec::new(), head: value.as_bytes(), rest: &[] });
+    }
     let records: Vec<Record<'_>> = builder
         .records
         .iter()
         .map(|made| Record { key: made.key.clone(), value: [&made.fields, made.head], rest: made.rest })
         .collect();
-    py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(py, error, path))?;
+    py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(error, path))?;
     if let Some(names) = builder.names.get(own_folder).filter(|_| checks) {
         // Where it fails, the folder is searched as ever.
         py.detach(|| note_own_folder(&builder, path, names));
@@ -104,14 +109,17 @@ fn write(path: &Path, settings: &Settings, records: &[Record<'_>]) -> Result<(),
     })
 }
 
-fn error_of(py: Python<'_>, error: FileError, path: &str) -> PyErr {
+fn error_of(error: FileError, path: &str) -> PyErr {
     match error {
-        FileError::Io(error) => {
-            let error = PyErr::from(error);
-            // As Python's own functions name the file.
-            let _ = error.value(py).setattr("filename", path);
-            error
-        }
+        FileError::Io(error) => match error.raw_os_error() {
+            // As Python's own functions raise it.
+            Some(number) => {
+                let text = error.to_string();
+                let text = text.split(" (os error").next().unwrap_or_default();
+                PyOSError::new_err((number, text.to_owned(), path.to_owned()))
+            }
+            None => error.into(),
+        },
         error => PyValueError::new_err(error.to_string()),
     }
 }
@@ -123,6 +131,7 @@ fn settings(handles: &Handles, checks: bool, level: Level) -> Settings {
         magic: handles.magic,
         optimize: handles.optimize,
         checks,
+        has_compiled: false,
         flags: level.flag(),
         roots: ROOTS.map(str::to_owned).to_vec(),
     }
@@ -246,17 +255,19 @@ fn scan(path: &str) -> Option<(Stamp, HashSet<String>)> {
 #[pyo3(signature = (path, verify=false))]
 pub fn describe_bundle<'py>(py: Python<'py>, path: &str, verify: bool) -> PyResult<Bound<'py, PyDict>> {
     let handles = handles::get(py)?;
-    let invalid = |error: FileError| error_of(py, error, path);
+    let invalid = |error: FileError| error_of(error, path);
     let (file, metadata) = Bundle::open(Path::new(path)).map_err(invalid)?;
     let settings = file.settings().map_err(|error| PyValueError::new_err(error.to_string()))?;
     let roots = Roots::now(py, handles, path, &settings.roots)?;
     let describing = Describing { py, roots, checks: settings.checks, verify, file: file.into() };
     let (modules, folders) = (PyList::empty(py), PyList::empty(py));
+    let mut compiled = 0;
     for found in describing.file.records() {
         match found {
             Ok(found) => match found.key().first() {
                 Some(b'm') => modules.append(describing.module(&found)?)?,
                 Some(b'f') => folders.append(describing.folder(&found)?)?,
+                Some(b'c') => compiled += 1,
                 _ => {}
             },
             Err(error) => modules.append(describing.damaged(&error)?)?,
@@ -276,6 +287,7 @@ pub fn describe_bundle<'py>(py: Python<'py>, path: &str, verify: bool) -> PyResu
     described.set_item("roots", places)?;
     described.set_item("modules", modules)?;
     described.set_item("folders", folders)?;
+    described.set_item("compiled", compiled)?;
     Ok(described)
 }
 

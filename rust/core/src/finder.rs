@@ -46,14 +46,16 @@ impl OverlayFinder {
 
     /// Answers from the bundle in this file from now on; `None` takes the bundle away. Gives why it cannot be used.
     fn use_bundle(&self, py: Python<'_>, path: Option<&str>) -> PyResult<Option<String>> {
-        bundle::replace(None);
-        let Some(path) = path else { return Ok(None) };
+        let Some(path) = path else { return bundle::replace(py, None).map(|()| None) };
         match Snapshot::open(py, handles::get(py)?, path) {
             Ok(snapshot) => {
-                bundle::replace(Some(snapshot));
+                bundle::replace(py, Some(snapshot))?;
                 Ok(None)
             }
-            Err(reason) => Ok(Some(reason)),
+            Err(reason) => {
+                bundle::replace(py, None)?;
+                Ok(Some(reason))
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple, PyType};
 
-use crate::bundle::{self, Answer};
+use crate::bundle::{self, Answer, Snapshot};
 use crate::capi::class::{self, Watched};
 use crate::handles::Handles;
 
@@ -24,8 +24,8 @@ pub struct PathSearch {
     extension_loader: Py<PyType>,
     /// Of all source files, and ours.
     source_loaders: [Watched; 2],
-    /// What `FileFinder`s that are made now know of files, as in `FileFinder._loaders`.
-    known_loaders: PyOnceLock<Vec<Py<PyAny>>>,
+    /// Suffixes and loaders of the `FileFinder`s that are made now, as in `FileFinder._loaders`.
+    known_loaders: PyOnceLock<Vec<[Py<PyAny>; 2]>>,
     /// `importlib.machinery.SOURCE_SUFFIXES`, to which a program may add.
     source_suffixes: Py<PyList>,
     /// What is in `sys.path_hooks` when the interpreter starts; nothing where that is not known.
@@ -98,15 +98,25 @@ impl PathSearch {
         };
         for entry in &path {
             let Some(entry) = folder_of(&entry) else { return Ok(Outcome::Unsure) };
-            let finder = finders.get_item(&entry)?;
-            if let Some(bundle) = bundle.as_ref().filter(|_| self.would_be_asked(finder.as_ref())) {
-                match bundle.look(entry.to_str()?, tail) {
-                    Answer::Module { location, package, is_extension } => {
-                        let class = if is_extension { &self.extension_loader } else { &self.source_loaders[0].class };
-                        return Ok(place(class.bind(py).as_any(), &location, package.as_deref()));
-                    }
-                    Answer::Nothing => continue,
+            let mut finder = finders.get_item(&entry)?;
+            if let Some(bundle) = &bundle {
+                match self.ask(bundle, &entry, finder.as_ref(), tail)? {
                     Answer::Unknown => {}
+                    answer => {
+                        if finder.is_none() {
+                            finder = self.make_finder(&entry, &finders);
+                        }
+                        match answer {
+                            // The path hook does not take the folder, so nobody would search it.
+                            _ if finder.is_none() => {}
+                            Answer::Module { location, package, is_extension } => {
+                                let class =
+                                    if is_extension { &self.extension_loader } else { &self.source_loaders[0].class };
+                                return Ok(place(class.bind(py).as_any(), &location, package.as_deref()));
+                            }
+                            _ => continue,
+                        }
+                    }
                 }
             }
             let Some(finder) = finder else { return Ok(Outcome::Unsure) };
@@ -132,51 +142,81 @@ impl PathSearch {
         Ok(are_first && !self.path_hooks.is_empty() && self.source_suffixes.bind(py).len() == 1)
     }
 
-    /// Whether a folder is searched by a `FileFinder` as it comes: by this one, or one that is yet to be made.
-    fn would_be_asked(&self, finder: Option<&Bound<'_, PyAny>>) -> bool {
-        finder.is_none_or(|finder| {
-            self.is_original(finder).unwrap_or(false) && self.takes_sources(finder).unwrap_or(false)
-        })
+    /// What the bundle has in a folder, where a `FileFinder` as it comes would search that: this one, or one yet to be
+    /// made.
+    fn ask(
+        &self,
+        bundle: &Snapshot,
+        entry: &Bound<'_, PyString>,
+        finder: Option<&Bound<'_, PyAny>>,
+        tail: &str,
+    ) -> PyResult<Answer> {
+        let Ok(folder) = entry.to_str() else { return Ok(Answer::Unknown) };
+        let is_usual = match finder {
+            Some(finder) => self.is_usual(finder, entry)?,
+            None => self.file_finder.is_unchanged(entry.py()),
+        };
+        Ok(if is_usual { bundle.look(folder, tail) } else { Answer::Unknown })
+    }
+
+    /// The finder for a folder, put where importlib keeps them: a program finds the same there, whoever found its
+    /// modules.
+    fn make_finder<'py>(
+        &self,
+        entry: &Bound<'py, PyString>,
+        finders: &Bound<'py, PyDict>,
+    ) -> Option<Bound<'py, PyAny>> {
+        // The zip importer, which would be asked first, takes no folders.
+        let finder = self.path_hooks.last()?.bind(entry.py()).call1((entry,)).ok()?;
+        finders.set_item(entry, &finder).ok()?;
+        Some(finder)
+    }
+
+    /// Whether a finder is the one that importlib makes for this folder.
+    fn is_usual(&self, finder: &Bound<'_, PyAny>, entry: &Bound<'_, PyString>) -> PyResult<bool> {
+        let py = finder.py();
+        let Some(own) = self.fields(finder)? else { return Ok(false) };
+        let (Some(path), Some(Ok(loaders))) = (
+            own.get_item(intern!(py, "path"))?,
+            own.get_item(intern!(py, "_loaders"))?.map(Bound::cast_into_exact::<PyList>),
+        ) else {
+            return Ok(false);
+        };
+        Ok((path.is(entry) || path.eq(entry)?) && self.takes_sources(&loaders)?)
     }
 
     /// Whether a `FileFinder` has the loaders that it comes with.
-    fn takes_sources(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = finder.py();
-        let loaders = finder.getattr(intern!(py, "_loaders"))?.cast_into_exact::<PyList>()?;
-        let mut objects = Vec::with_capacity(2 * loaders.len());
-        for pair in &loaders {
-            let pair = pair.cast_into_exact::<PyTuple>()?;
-            objects.extend([pair.get_item(0)?, pair.get_item(1)?]);
-        }
-        let known = self.known_loaders.get(py);
-        if known.is_some_and(|known| known.len() == objects.len() && objects.iter().zip(known).all(|(a, b)| a.is(b))) {
+    fn takes_sources(&self, loaders: &Bound<'_, PyList>) -> PyResult<bool> {
+        let py = loaders.py();
+        if self.known_loaders.get(py).is_some_and(|known| are_same(loaders, known).unwrap_or(false)) {
             return Ok(true);
         }
-        let loaders = Loader::all(&loaders)?;
-        let mut sources = loaders.iter().filter(|loader| !is_compiled(loader));
+        let all = Loader::all(loaders)?;
+        let mut sources = all.iter().filter(|loader| !is_compiled(loader));
         let only = (sources.next(), sources.next());
         let source_loader = &self.source_loaders[0].class;
-        let only_source = matches!(only, (Some(only), None) if only.class.is(source_loader) && only.suffix == ".py");
-        if only_source {
-            let _ = self.known_loaders.set(py, objects.into_iter().map(Bound::unbind).collect());
+        let is_usual = matches!(only, (Some(only), None) if only.class.is(source_loader) && only.suffix == ".py");
+        if is_usual {
+            let known = all.into_iter().map(|loader| [loader.suffix.into_any().unbind(), loader.class.unbind()]);
+            let _ = self.known_loaders.set(py, known.collect());
         }
-        Ok(only_source)
+        Ok(is_usual)
     }
 
-    /// Whether this is a `FileFinder` that does what importlib has it do.
-    fn is_original(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// The attributes of a `FileFinder` that does what importlib has it do.
+    fn fields<'py>(&self, finder: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let py = finder.py();
         if !finder.get_type().is(&self.file_finder.class) || !self.file_finder.is_unchanged(py) {
-            return Ok(false);
+            return Ok(None);
         }
         let own = finder.getattr(intern!(py, "__dict__"))?.cast_into_exact::<PyDict>()?;
-        Ok(!own.contains(intern!(py, "find_spec"))?)
+        Ok(if own.contains(intern!(py, "find_spec"))? { None } else { Some(own) })
     }
 
     /// What `FileFinder.find_spec` does.
     fn find_in<'py>(&self, finder: &Bound<'py, PyAny>, tail: &str) -> PyResult<Outcome<'py>> {
         let py = finder.py();
-        if !self.is_original(finder)? {
+        if self.fields(finder)?.is_none() {
             return Ok(Outcome::Unsure);
         }
         let (path, cache, loaders) = (
@@ -310,6 +350,20 @@ fn stock_cache(handles: &Handles, py: Python<'_>, location: &str) -> PyResult<Op
     let parts = location.strip_suffix(".py").and_then(|stem| stem.rsplit_once('/'));
     let parts = parts.filter(|(folder, stem)| !folder.is_empty() && !stem.is_empty());
     Ok(parts.map(|(folder, stem)| [folder, "/__pycache__/", stem, &handles.stock_suffix].concat()))
+}
+
+/// Whether these are the very objects in `FileFinder._loaders`.
+fn are_same(loaders: &Bound<'_, PyList>, known: &[[Py<PyAny>; 2]]) -> PyResult<bool> {
+    if loaders.len() != known.len() {
+        return Ok(false);
+    }
+    for (pair, [suffix, class]) in loaders.iter().zip(known) {
+        let pair = pair.cast_into_exact::<PyTuple>()?;
+        if !pair.get_borrowed_item(0)?.is(suffix) || !pair.get_borrowed_item(1)?.is(class) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether these are an extension module's files, or a compiled module's: the folder of a bundled one has none of them.

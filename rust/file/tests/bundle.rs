@@ -21,6 +21,7 @@ fn settings() -> Settings {
         magic: [1, 2, 3, 4],
         optimize: 1,
         checks: true,
+        has_compiled: true,
         flags: 7,
         roots: vec!["stdlib".into(), "/".into()],
     }

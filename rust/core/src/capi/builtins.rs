@@ -4,8 +4,8 @@
 //! are called, and the definition, which becomes a copy with one flag more, `METH_COEXIST`, which means nothing for a
 //! function. Specialised instructions call past `vectorcall`, but only functions with the very flags that they know.
 //!
-//! One thing differs, up to CPython 3.13: there a process ends as if by SIGINT once a `KeyboardInterrupt` has come out of
-//! a string that `exec` or `eval` ran, even where the program caught it. Out of code that is served, it may be caught.
+//! One thing differs, up to CPython 3.13: there a process ends as if by SIGINT once a `KeyboardInterrupt` has come out
+//! of a string that `exec` or `eval` ran, even where the program caught it. Out of served code, it may be caught.
 
 use std::ffi::{CStr, c_int, c_long};
 use std::mem::offset_of;

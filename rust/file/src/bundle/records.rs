@@ -50,6 +50,8 @@ pub struct Settings {
     pub optimize: u8,
     /// Whether folders and sources are looked at before a module is taken from the bundle.
     pub checks: bool,
+    /// Whether there are compiled sources.
+    pub has_compiled: bool,
     /// The flags of the overlay files: the level.
     pub flags: u32,
     /// The names of the roots.
@@ -230,7 +232,7 @@ impl Settings {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(self.magic);
-        bytes.extend([self.optimize, self.checks.into()]);
+        bytes.extend([self.optimize, self.checks.into(), self.has_compiled.into()]);
         bytes.extend(self.flags.to_le_bytes());
         for text in [&self.identity, &self.python].into_iter().chain(&self.roots) {
             encode_text(text, &mut bytes);
@@ -247,6 +249,7 @@ impl Settings {
             magic: fields.array()?,
             optimize: fields.u8()?,
             checks: fields.u8()? != 0,
+            has_compiled: fields.u8()? != 0,
             flags: fields.u32()?,
             identity: decode_text(fields)?,
             python: decode_text(fields)?,
