@@ -34,7 +34,7 @@ def stated(folder):
         for result in run["workloads"]:
             for peer, measured in result.get("peers", {}).items():
                 found |= {(version, result["title"], peer, what): measured.get(what) for what in MEASURES}
-        for level in ("bodies", "declared"):
+        for level in ("bodies", "declared", "bundles"):
             cases = [result for result in run[level] if "interval" in result]
             found |= {(version, level, result["title"]): result["interval"] for result in cases}
     return found

@@ -20,8 +20,8 @@ class Case:
     """Two processes to compare: one of stock Python, one with overlays at `level`.
 
     `task` is one of child.py's, or `("process", CODE)` for a whole process; it measures seconds, or bytes. The bound is
-    on the ratio with `at_most_times`, on the difference with `at_most_more`; with `shows_more` the difference is what
-    there is to see. `needs` is a module that must be importable.
+    on the ratio with `at_most_times`, on the difference with `at_most_more`, on what overlays take with `at_most`; with
+    `shows_more` the difference is what there is to see. `needs` is a module that must be importable.
     """
 
     level: str
@@ -29,13 +29,18 @@ class Case:
     task: tuple
     at_most_times: float | None = None
     at_most_more: float | None = None
+    at_most: float | None = None
     shows_more: bool = False
     unit: str = "s"
     needs: str | None = None
 
-    def measure(self, side):
-        """Seconds, or bytes, of one process."""
-        options = {"env": environment(), "cwd": HERE}
+    def measure_side(self, side):
+        """Seconds, or bytes, of one process of `"stock"` or `"overlays"`."""
+        return self.measure(side if side == "stock" else self.level)
+
+    def measure(self, side, **settings):
+        """Those of stock or a level, with these settings in the environment."""
+        options = {"env": environment(**settings), "cwd": HERE}
         task, *arguments = self.task
         if task == "process":
             return seconds_of_process([sys.executable, "-c", self._program(side, *arguments)], **options)
@@ -49,7 +54,7 @@ class Case:
         reason = self.needs and why_not(self.needs)
         if reason:
             return {"level": self.level, "title": self.title, "not there": reason}
-        pairs = run_pairs(lambda side: self.measure(side if side == "stock" else self.level), runs)
+        pairs = run_pairs(self.measure_side, runs)
         return {
             "level": self.level,
             "title": self.title,
@@ -60,11 +65,12 @@ class Case:
         }
 
     def _compared(self, pairs):
-        more = self.at_most_more is not None
-        shows = "extra" if more or self.shows_more else "ratio"
-        compare = intervals.of_differences if shows == "extra" else intervals.of_ratios
-        interval = compare(pairs.overlays, pairs.stock)
-        bound = self.at_most_more if more else self.at_most_times
+        if self.at_most is not None:
+            shows, bound, interval = "amount", self.at_most, intervals.of_amounts(pairs.overlays)
+        elif self.shows_more or self.at_most_more is not None:
+            shows, bound, interval = "extra", self.at_most_more, intervals.of_differences(pairs.overlays, pairs.stock)
+        else:
+            shows, bound, interval = "ratio", self.at_most_times, intervals.of_ratios(pairs.overlays, pairs.stock)
         return {"shows": shows, "interval": interval, "at_most": bound, "holds": holds(interval, bound)}
 
 

@@ -18,6 +18,49 @@ def imports(side, folder, *names):
     return process_time() - start
 
 
+def bundled(side, folder, *names):
+    """The same, out of the bundle that `OVERLAY_IMPORT_BUNDLE` names, on the side that has one."""
+    seconds = imports(side, folder, *names)
+    if side != "stock":
+        from overlay_import import status
+
+        for name in names:
+            found = status(sys.modules[name])
+            # Of a module in which nothing is lazy there is no record.
+            assert found.origin == "bundle" or found.level == "off", found
+    return seconds
+
+
+def bundled_each(side, folder, *names):
+    """The same; seconds for one module."""
+    return bundled(side, folder, *names) / len(names)
+
+
+def find_specs(side, time, folder, *names):
+    """Looks for modules of packages, in the bundle that `OVERLAY_IMPORT_BUNDLE` names; seconds for one.
+
+    `time` is `"first"`, or `"again"` when all of them have been looked for before.
+    """
+    from overlay_import._core import OverlayFinder
+
+    [finder] = [finder for finder in sys.meta_path if isinstance(finder, OverlayFinder)]
+    asked = [(name, [os.path.join(folder, name.partition(".")[0])]) for name in names]
+    for _ in range(1 if time == "first" else 2):
+        start = process_time()
+        for name, path in asked:
+            finder.find_spec(name, path)
+        seconds = process_time() - start
+    return seconds / len(asked)
+
+
+def wait(side, name):
+    """Imports the module, says so, and waits for a line to come in."""
+    __import__(name)
+    print("ready", flush=True)
+    input()
+    return 0
+
+
 def cold(side, folder, *names):
     """Imports modules that have no cache file of any kind."""
     return _without_caches("", side, folder, *names)
@@ -156,12 +199,17 @@ def memory(side, name, kind):
 def _install(level):
     import overlay_import
 
-    overlay_import.install(lazy=level)
+    installation = overlay_import.install(lazy=level)
+    assert installation.bundle == os.environ.get("OVERLAY_IMPORT_BUNDLE"), installation.reason
     return overlay_import
 
 
 TASKS = {
     "imports": imports,
+    "bundled": bundled,
+    "bundled_each": bundled_each,
+    "find_specs": find_specs,
+    "wait": wait,
     "cold": cold,
     "first": first,
     "cold_package": cold_package,

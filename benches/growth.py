@@ -223,10 +223,10 @@ def private_memory(folder, count, side):
     started = [start_program(folder, side, "; print(flush=True); input()", **pipes) for _ in range(count)]
     for process in started:
         assert process.stdout.readline() == b"\n"
-    taken = sum(private(process.pid) for process in started)
+    private = sum(taken(process.pid, "Private") for process in started)
     for process in started:
         process.communicate(b"\n")
-    return taken
+    return private
 
 
 def start_program(folder, side, then="", **pipes):
@@ -235,9 +235,10 @@ def start_program(folder, side, then="", **pipes):
     return subprocess.Popen(command, cwd=folder, env=environment(), **pipes)
 
 
-def private(process):
+def taken(process, kind):
+    """Bytes of the process's memory, of all lines of this kind."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
 if __name__ == "__main__":

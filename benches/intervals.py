@@ -17,7 +17,12 @@ def of_ratios(values, base):
 
 def of_differences(values, base):
     """That of the differences `value - base` of paired measurements."""
-    it = median_interval([value - other for value, other in zip(values, base, strict=True)])
+    return of_amounts([value - other for value, other in zip(values, base, strict=True)])
+
+
+def of_amounts(values):
+    """That of seconds or bytes."""
+    it = median_interval(values)
     return [float(f"{number:.3g}") for number in (it.low, it.median, it.high)]
 
 

@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 
 import bodies
+import bundled
 import corpus
 import declared
 import peers
 import report
 from case import geometric_mean
 from paired import environment
+from training import Training
 from workloads import HERE, WORKLOADS
 
 VERSION = "{}.{}".format(*sys.version_info)
@@ -36,10 +38,11 @@ def main():
     }
     with tempfile.TemporaryDirectory() as folder:
         made = corpus.write(Path(folder), os.path.dirname(os.__file__))
+        training = Training(Path(folder, "bundles"))
         for part in [chosen.part] if chosen.part else PARTS:
             say(report.heading(part))
             results[part] = []
-            for result in PARTS[part](made, chosen):
+            for result in PARTS[part](made, training, chosen):
                 results[part].append(result)
                 say(*report.lines(part, result))
     if chosen.to:
@@ -73,13 +76,13 @@ def say(*lines):
         print(f"{VERSION}  {line}", flush=True)
 
 
-def of_workloads(made, options):
+def of_workloads(made, training, options):
     for workload in WORKLOADS:
         if options.only in workload.name:
-            yield peers.result(workload, options.runs)
+            yield peers.result(workload, options.runs, training)
 
 
-def of_bodies(made, options):
+def of_bodies(made, training, options):
     say(*other_level("bodies"))
     imports = []
     for result in of_cases(bodies.imports(), options):
@@ -90,9 +93,26 @@ def of_bodies(made, options):
     yield from of_cases(bodies.cases(made), options)
 
 
-def of_declared(made, options):
+def of_declared(made, training, options):
     say(*other_level("declared"))
     yield from of_cases(declared.cases(made), options)
+
+
+def of_bundles(made, training, options):
+    say(*other_level("bodies"))
+    for variant in bundled.VARIANTS:
+        imports = []
+        for result in of_cases(bundled.imports(training, variant), options):
+            imports.append(result)
+            yield result
+        if any("interval" in result for result in imports):
+            yield bundled.mean(imports, variant)
+    yield from bundled.programs(training, options)
+    yield from of_cases(bundled.cases(made, training), options)
+
+
+def of_bundle_memory(made, training, options):
+    yield from bundled.memory(training, options)
 
 
 def of_cases(cases, options):
@@ -109,7 +129,13 @@ def other_level(level):
 
 
 # The results of each part, one by one when they are there.
-PARTS = {"workloads": of_workloads, "bodies": of_bodies, "declared": of_declared}
+PARTS = {
+    "workloads": of_workloads,
+    "bodies": of_bodies,
+    "declared": of_declared,
+    "bundles": of_bundles,
+    "bundle-memory": of_bundle_memory,
+}
 
 if __name__ == "__main__":
     main()

@@ -30,7 +30,10 @@ HERE = Path(__file__).resolve().parent
 MODULE = Path(argparse.__file__)
 DECLARED = (10, 1000, 10_000)
 # What the Rust benchmarks call their files, and what a reader would.
-NAMES = {"module": MODULE.stem, "functions": "1,000 functions"} | {str(n): f"{n:,} declared" for n in DECLARED}
+NAMES = {"module": MODULE.stem, "functions": "1,000 functions", "bundle": "20,000 modules"}
+# Which is nothing that CPython has: there is no `marshal.loads` of it.
+NOT_MARSHALLED = "bundle"
+NAMES |= {str(n): f"{n:,} declared" for n in DECLARED}
 PAIRS = 20
 FIRST_CALL = "first call, beyond stock's"
 # What is about one overlay, or its name; all else is about the module's whole code.
@@ -92,7 +95,7 @@ def declared(count):
 def rust_results(folder):
     """Runs the Rust benchmarks; what criterion has written of each, in their order."""
     results = folder / "criterion"
-    command = ["cargo", "bench", "--quiet", "-p", "overlay-file", "--bench", "overlay_file"]
+    command = ["cargo", "bench", "--quiet", "-p", "overlay-file", "--bench", "overlay_file", "--bench", "bundle"]
     options = {"OVERLAY_FILES": str(folder), "CRITERION_HOME": str(results)}
     subprocess.run([*command, "--", "--output-format=bencher"], cwd=HERE.parent, env=os.environ | options, check=True)
     written = sorted(results.glob("*/*/new/estimates.json"), key=lambda path: path.stat().st_mtime_ns)
@@ -131,9 +134,10 @@ def compared(measured, files):
     copies = {row["bytes"]: row["seconds"] for row in measured if row["what"] == "memcpy"}
     rows = [row for row in measured if row["what"] != "memcpy"]
     loaded = [(LOADED.get(row["what"], "code"), row["of"]) for row in rows]
-    loads = {(what, name): seconds_instead(files, what, name) for what, name in dict.fromkeys(loaded)}
+    marshalled = dict.fromkeys(key for key in loaded if key[1] != NOT_MARSHALLED)
+    loads = {(what, name): seconds_instead(files, what, name) for what, name in marshalled}
     return [
-        row | {"memcpy": copies[row["bytes"]], "marshal_loads": loads[key]}
+        row | {"memcpy": copies[row["bytes"]], "marshal_loads": loads.get(key)}
         for row, key in zip(rows, loaded, strict=True)
     ]
 
@@ -169,12 +173,13 @@ def table(rows):
 def line(row):
     copies, loads = times(row)
     took = amount(row["seconds"], "s")
-    return f"{row['what']:28}{NAMES[row['of']]:>16}{row['bytes']:>12,}{took:>10}{copies:>10}{loads:>17}"
+    return f"{row['what']:28}{NAMES[row['of']]:>16}{row['bytes']:>12,}{took:>10}{copies:>10}{loads:>17}".rstrip()
 
 
 def times(row):
-    """How many times the time of `memcpy`, and of `marshal.loads`."""
-    return [ratio(row["seconds"] / row[other]) for other in ("memcpy", "marshal_loads")]
+    """How many times the time of `memcpy`, and of `marshal.loads` where there is such a thing."""
+    others = (row[other] for other in ("memcpy", "marshal_loads"))
+    return ["" if other is None else ratio(row["seconds"] / other) for other in others]
 
 
 def ratio(value):

@@ -10,7 +10,8 @@ import subprocess
 from dataclasses import dataclass, field
 
 # What would change how a measured process imports, and what the Makefile asks of its own pip.
-_HIDDEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "PIP_QUIET")
+_HIDDEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PIP_QUIET", "OVERLAY_IMPORT")
+_HIDDEN += tuple(f"OVERLAY_IMPORT_{name}" for name in ("LAZY", "BUNDLE", "GC"))
 
 # Rounds that fill the caches: the modules', and those of the packages themselves.
 _UNRECORDED = 2

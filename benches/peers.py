@@ -1,5 +1,6 @@
 """The workloads as stock Python, with overlays, and with what people use instead; run by turns."""
 
+import functools
 import os
 import re
 import statistics
@@ -14,6 +15,8 @@ from workloads import HERE
 
 PEERS = {
     "overlays": "overlays, level `bodies`",
+    "bundle": "overlays, with the bundle of this very command",
+    "bundle+gc": "the same, with no garbage collected at start-up",
     "lazyloader": "`importlib.util.LazyLoader` for every module",
     "lazy-loader": "the library lazy-loader, where a package uses it",
     "pep810": "PEP 810, `-X lazy_imports=all`",
@@ -26,19 +29,30 @@ _MEMORY_RUNS = 6
 _EAGER = {"EAGER_IMPORT": "1"}
 
 
-def result(workload, runs):
-    """What came of the workload, as JSON has it: stock's medians, and each peer's intervals or why it has none."""
+@functools.cache
+def result(workload, runs, training):
+    """What came of the workload, as JSON has it: stock's medians, and each peer's intervals or why it has none.
+
+    It is measured once, whoever asks for it.
+    """
     reason = why_not(workload)
     if reason:
         return {"title": workload.name, "not there": reason}
-    variants = ["stock", "overlays", "lazyloader", *(["pep810", "overlays+pep810"] if has_lazy_imports() else [])]
-    options = {"cwd": HERE, "environment": surroundings(workload)}
-    measured = compare(command(workload), variants, runs=runs, memory_runs=_MEMORY_RUNS, **options)
-    peers = {name: _peer(name, measured) for name in variants[1:]}
+    settings = surroundings(workload)
+    bundle = training.by_command(*workload.command, settings=settings)
+    options = {"cwd": HERE, "environment": settings | {"OVERLAY_IMPORT_BUNDLE": bundle}}
+    measured = compare(command(workload), variants(), runs=runs, memory_runs=_MEMORY_RUNS, **options)
+    peers = {name: _peer(name, measured) for name in variants()[1:]}
     if workload.lazy_loader:
         peers["lazy-loader"] = _lazy_loader(workload, runs)
     stock = {what: statistics.median(measured["variants"]["stock"][what]) for what in MEASURES}
     return {"title": workload.name, "stock": stock, "peers": {name: peers[name] for name in PEERS if name in peers}}
+
+
+def variants():
+    """The variants that this interpreter has, stock first."""
+    lazy = ["pep810", "overlays+pep810"] if has_lazy_imports() else []
+    return ["stock", "overlays", "bundle", "bundle+gc", "lazyloader", *lazy]
 
 
 def has_lazy_imports():

@@ -1,9 +1,11 @@
 """Results for a reader: lines while they are measured. And the files that keep them."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 
 SIDES = ("stock", "overlays")
+WORKERS_SIDES = ("stock", "overlays", "bundle")
 UNITS = {
     "s": (("s", 1), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)),
     "B": (("MB", 1e6), ("kB", 1e3), ("B", 1)),
@@ -14,6 +16,8 @@ def heading(part):
     """The columns' titles."""
     if part == "workloads":
         return f"{part:26}{'stock':>9}  {'against it':17}{'time':24}memory"
+    if part == "bundle-memory":
+        return f"{part:44}{'workers':>9}  private memory of each, and its share of all: {', '.join(WORKERS_SIDES)}"
     return f"{part:44}{'stock':>9}{'overlays':>10}   {'overlays / stock':32}{'at most':>9}  holds"
 
 
@@ -25,6 +29,9 @@ def lines(part, result):
         for name, peer in result["peers"].items():
             what = f"broke: {peer['broke']}" if "broke" in peer else f"{ratio(peer['cpu']):24}{peer['private'][1]:.2f}"
             yield f"{result['title']:26}{seconds(result['stock']['cpu']):>9}  {name:17}{what}"
+    elif part == "bundle-memory":
+        kinds = ("  ".join(amount(result[kind][side], "B") for side in WORKERS_SIDES) for kind in ("private", "share"))
+        yield f"{result['title']:44}{result['workers']:>9}  {';  '.join(kinds)}"
     else:
         sides = (f"{'' if result[side] is None else amount(result[side], result['unit']):>9}" for side in SIDES)
         verdict = result["holds"] or ""
@@ -38,9 +45,10 @@ def ratio(interval):
 
 
 def shown(result):
-    """The same of a case, which may be a difference."""
+    """The same of a case, which may be a difference, or an amount with no comparison in it."""
     low, middle, high = (compared(value, result) for value in result["interval"])
-    return f"{middle} ({low} to {high})"
+    stock = f", stock {amount(result['stock'], result['unit'])}" if result["shows"] == "amount" else ""
+    return f"{middle} ({low} to {high}){stock}"
 
 
 def at_most(result):
@@ -50,7 +58,8 @@ def at_most(result):
 def compared(value, result):
     if result["shows"] == "ratio":
         return f"{value:.2f}"
-    return f"{'+' if value >= 0 else ''}{amount(value, result['unit'])}"
+    sign = "+" if result["shows"] == "extra" and value >= 0 else ""
+    return f"{sign}{amount(value, result['unit'])}"
 
 
 def seconds(value):
@@ -74,9 +83,8 @@ def as_json(results):
 
 
 def read(folder):
-    """The results of the versions in run.py's folder, those of the oldest first."""
-    none = {"workloads": [], "bodies": [], "declared": []}
-    runs = [none | json.loads(path.read_text()) for path in Path(folder).glob("3.*.json")]
+    """The results of the versions in run.py's folder, those of the oldest first. A part that was not run is empty."""
+    runs = [defaultdict(list, json.loads(path.read_text())) for path in Path(folder).glob("3.*.json")]
     return sorted(runs, key=lambda run: [int(number) for number in version(run).split(".")])
 
 

@@ -44,7 +44,7 @@ def main():
     print("\n\n".join(made.values()))
     if folder == RESULTS:
         publish(pythons)
-    broken = [reason for reason in tables.broken(runs) if reason.startswith("- `overlays`")]
+    broken = [reason for reason in tables.broken(runs) if reason.startswith(("- `overlays`", "- `bundle"))]
     return 1 if broken or len(measured) < len(pythons) else 0
 
 

@@ -12,9 +12,16 @@ import re
 from pathlib import Path
 
 import micro
+from bundled import PROGRAMS
 from growth import one_more
 from peers import MEASURES, PEERS, mean
-from report import SIDES, amount, at_most, compared, ratio, read, shown, version
+from report import SIDES, WORKERS_SIDES, amount, at_most, compared, ratio, read, shown, version
+
+
+def of_programs(variant):
+    """The titles of whole programs among the cases of bundles."""
+    return tuple(f"{variant}: {program}" for program in PROGRAMS)
+
 
 # The lines of the README's table: what it calls them, their level, and how their titles begin.
 SUMMARY = (
@@ -40,11 +47,18 @@ SUMMARY = (
     ("import modules whose declared overlays hold 90 % of their code", "declared", ("import 20 modules",)),
     ("load a declared overlay (a function), beyond running it", "declared", ("load a function",)),
     ("read a name of a module in which nothing lazy is left", "declared", ("read: attribute, no", "read: global, no")),
+    ("geometric mean of the ten imports, each from a bundle", "bundles", ("bundle: geometric mean",)),
+    ('geometric mean of them with `gc="startup"`', "bundles", ("bundle+gc: geometric mean",)),
+    ("whole programs, each with a bundle: rich, networkx, django, sqlalchemy", "bundles", of_programs("bundle")),
+    ('these programs with `gc="startup"`', "bundles", of_programs("bundle+gc")),
+    ("import an empty module from a bundle", "bundles", ("import an empty module, check=default",)),
+    ("import an empty module from a bundle that is not checked", "bundles", ("import an empty module, check=never",)),
     ("start a process and `install()`", "bodies", ("start a process",)),
     ("import a module that is not there", "declared", ("import a module that is missing",)),
 )
 
 MEAN = "geometric mean of those that worked"
+WORKERS_COLUMNS = tuple((kind, side) for kind in ("private", "share") for side in WORKERS_SIDES)
 
 
 def of_folder(folder):
@@ -63,7 +77,8 @@ def made_of(runs):
     made |= {peer: peer_table(peer, runs) for peer in PEERS}
     made["memory"] = peer_table("overlays", runs, "private")
     made["broken"] = "\n".join(broken(runs))
-    made |= {level: level_table(level, runs) for level in ("bodies", "declared")}
+    made |= {part: cases_table(part, runs) for part in ("bodies", "declared", "bundles")}
+    made["bundle-memory"] = workers_table(runs[-1]) if runs else ""
     made["summary"] = summary_table(runs)
     return {name: text for name, text in made.items() if text}
 
@@ -119,19 +134,30 @@ def broken(runs):
         yield f"- `{peer}`, {title} ({', '.join(versions)}): `{why.replace('`', chr(39))}`"
 
 
-def level_table(level, runs):
+def cases_table(part, runs):
     """A column for each version."""
     rows = []
-    for title, each in by_title(level, runs):
+    for title, each in by_title(part, runs):
         bounds = (at_most(result) for result in each if result and "at_most" in result)
         rows.append([title, next(bounds, ""), *map(case_cell, each)])
-    return markdown([f"what (`{level}`)", "at most", *map(version, runs)], rows)
+    return markdown([f"what (`{part}`)", "at most", *map(version, runs)], rows)
 
 
 def case_cell(result):
     if result is None or "not there" in result:
         return "not there"
     return shown(result) + {"NO": " **no**", "close": " close"}.get(result["holds"], "")
+
+
+def workers_table(run):
+    """What each of some workers has for itself, and its share of what they have together, on one version."""
+    measured = [each for each in run["bundle-memory"] if "workers" in each]
+    rows = [
+        [each["title"], str(each["workers"]), *(amount(each[kind][side], "B") for kind, side in WORKERS_COLUMNS)]
+        for each in measured
+    ]
+    columns = (f"{kind}, {side}" for kind, side in WORKERS_COLUMNS)
+    return markdown([f"each worker's, {version(run)}", "workers", *columns], rows)
 
 
 def summary_table(runs):

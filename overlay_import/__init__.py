@@ -115,8 +115,8 @@ def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
 
 
 def _bundle(path: "str | os.PathLike[str] | None") -> "str | None":
-    path = os.environ.get("OVERLAY_IMPORT_BUNDLE", path) or None
-    return None if path is None else os.path.abspath(os.fsdecode(path))
+    path = os.environ.get("OVERLAY_IMPORT_BUNDLE", path)
+    return None if path is None or path == "" else os.path.abspath(os.fsdecode(path))
 
 
 def status(module: "ModuleType") -> Status:
@@ -127,8 +127,8 @@ def status(module: "ModuleType") -> Status:
     - `bytes_core`, `bytes_loaded`, `bytes_pending`: sizes in the file;
     - `level`: `"declared"` or `"bodies"`, or `"off"` for a module of which nothing is lazy, or no longer;
     - `source`, `file`: the source file, and the bundle or cache file that its overlays come from;
-    - `origin`: `"bundle"`, `"cache"` or `"source"`, what this import used; `reason`: why the bundle or the cache was
-      not used, or why the module has no lazy overlays.
+    - `origin`: `"bundle"`, `"cache"` or `"source"`, what this import used (for a module of which nothing is lazy, the
+      origin in its spec); `reason`: why the bundle or the cache was not used, or why the module has no lazy overlays.
 
     Raises `TypeError` for what is no module.
     """

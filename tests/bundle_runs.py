@@ -151,6 +151,7 @@ def _end(server):
 
 
 _scratch = tempfile.TemporaryDirectory(prefix="bundle-runs-")
+atexit.register(_scratch.cleanup)
 
 
 class World:

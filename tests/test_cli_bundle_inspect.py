@@ -52,6 +52,7 @@ def test_the_json_description_has_the_documented_keys(bundle):
         "roots",
         "modules",
         "folders",
+        "compiled",
     ]
     assert list(found["roots"][0]) == ["root", "path"]
     module_keys = ["name", "source", "package", "extension", "core", "bytes", "mtime", "size", "stale", "error"]

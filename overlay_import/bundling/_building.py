@@ -39,7 +39,7 @@ def compile_all(trained: Trained, check: Check, level: "_Level") -> Contents:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, source, used in _chosen(trained, check, contents):
-            _compile(name, source, used if level == "bodies" else None, contents)
+            _compile(name, source, used if level == "bodies" else None, check, contents)
     contents.extensions += filter(_can_be_found, trained.extensions.items())
     contents.left_out += _others(trained)
     # What warns or fails when it is compiled is not kept.
@@ -100,10 +100,11 @@ def _why_misplaced(name: str, path: str) -> str:
         return ""
     if file != f"{own}.py":
         return _reasons.MISPLACED
-    return _reasons.MAY_BECOME_PACKAGE if os.path.isdir(path.removesuffix(".py")) else ""
+    beside = path.removesuffix(".py")
+    return _reasons.MAY_BECOME_PACKAGE if os.path.isdir(beside) or os.path.islink(beside) else ""
 
 
-def _compile(name: str, source: Source, used: list[int] | None, contents: Contents) -> None:
+def _compile(name: str, source: Source, used: list[int] | None, check: Check, contents: Contents) -> None:
     try:
         with open(source.path, "rb") as opened:
             text = opened.read()
@@ -113,7 +114,8 @@ def _compile(name: str, source: Source, used: list[int] | None, contents: Conten
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         contents.left_out.append((name, f"it does not compile ({type(error).__name__})"))
     else:
-        seconds = source.mtime // 10**9
+        # Where nobody looks at it, the time is none of the bundle's bytes.
+        seconds = source.mtime // 10**9 if check == "default" else 0
         header = _compiler._header(_compiler.TIMESTAMP, text, {"mtime": seconds, "size": source.size})
         contents.modules.append((name, *source, _compiler.build(parts, header, used)))
 

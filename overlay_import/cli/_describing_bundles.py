@@ -44,6 +44,7 @@ def _held(description: dict[str, Any]) -> list[str]:
         "module": len(description["modules"]) - extensions,
         "extension module's place": extensions,
         "folder": len(description["folders"]),
+        "compiled string": description["compiled"],
     }
     return [f"{number} {what if number == 1 else f'{what}s'}" for what, number in held.items() if number]
 

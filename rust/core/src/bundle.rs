@@ -6,16 +6,18 @@
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use overlay_file::bundle::{Bundle, Found, Key, Module, Section, Settings, Stamp};
-use overlay_file::{FileError, HEADER_LEN, Image, bundle};
+use overlay_file::bundle::{Bundle, Key, Module, Section, Settings, Stamp};
+use overlay_file::{FileError, Image, bundle};
 use parking_lot::{Mutex, RwLock};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyCode, PyString, PyTuple};
 
+use crate::capi::code;
 use crate::compiled::{self, Store};
 use crate::handles::Handles;
 use crate::level;
@@ -48,6 +50,7 @@ pub struct Snapshot {
     roots: Roots,
     /// The folders asked for so far, by their paths; `None` for those that are not in the bundle.
     folders: Mutex<HashMap<Box<str>, Option<Arc<Folder>>>>,
+    groups: Mutex<HashMap<u32, Group>>,
 }
 
 struct Folder {
@@ -70,10 +73,16 @@ pub enum Answer {
 
 /// The code of a module.
 pub struct Code {
-    found: Found,
     pub module: Module,
-    /// Where in the record's value header and core of its overlay file start.
-    start: usize,
+    /// Where in the bundle its overlay file is.
+    file: Range<u64>,
+}
+
+/// The cores of modules that are imported one after the other, as one of them was wanted. Each is there until its module
+/// is executed: code that runs is not run twice.
+struct Group {
+    checksum: u64,
+    cores: Vec<Option<Py<PyCode>>>,
 }
 
 /// What a bundle has for a source file.
@@ -100,7 +109,7 @@ impl Snapshot {
         }
         let roots = Roots::now(py, handles, path, &settings.roots).map_err(|error| error.to_string())?;
         let path = PyString::new(py, path).unbind();
-        Ok(Self { file: Arc::new(file), path, settings, roots, folders: Mutex::default() })
+        Ok(Self { file: Arc::new(file), path, settings, roots, folders: Mutex::default(), groups: Mutex::default() })
     }
 
     /// What the folder, an absolute path, has for a module's own name.
@@ -111,7 +120,7 @@ impl Snapshot {
         }
         let (root, path) = &known.key;
         let Ok(Some(found)) = self.file.get(&Key::module(*root, path, name)) else { return Answer::Unknown };
-        let Ok((module, _)) = Module::decode(found.value()) else { return Answer::Unknown };
+        let Ok(module) = Module::decode(found.value()) else { return Answer::Unknown };
         let base = [folder.trim_end_matches('/'), "/", name].concat();
         let is_extension = !module.suffix.is_empty();
         let (location, package) = match module.is_package {
@@ -134,9 +143,9 @@ impl Snapshot {
             Ok(None) => return Lookup::Absent,
             Err(error) => return Lookup::Stale(format!("the bundle is damaged: {error}")),
         };
-        let (module, start) = match Module::decode(found.value()) {
-            Ok((module, _)) if module.is_package != is_package || !module.suffix.is_empty() => return Lookup::Absent,
-            Ok(decoded) => decoded,
+        let module = match Module::decode(found.value()) {
+            Ok(module) if module.is_package != is_package || !module.suffix.is_empty() => return Lookup::Absent,
+            Ok(module) => module,
             Err(error) => return Lookup::Stale(format!("the bundle is damaged: {error}")),
         };
         if self.settings.flags != level::current().flag() {
@@ -145,7 +154,7 @@ impl Snapshot {
         let changed = self.settings.checks.then(|| reason_against_source(&module, source)).flatten();
         match changed {
             Some(reason) => Lookup::Stale(format!("the bundle is not fresh: {reason}")),
-            None => Lookup::Fresh(Code { found, module, start }),
+            None => Lookup::Fresh(Code { module, file: found.rest }),
         }
     }
 
@@ -164,6 +173,21 @@ impl Snapshot {
         let folder = self.read_folder(path).map(Arc::new);
         self.folders.lock().insert(path.into(), folder.clone());
         folder
+    }
+
+    fn has_group(&self, number: u32, checksum: u64) -> bool {
+        self.groups.lock().get(&number).is_some_and(|group| group.checksum == checksum)
+    }
+
+    fn read_group(&self, py: Python<'_>, number: u32, checksum: u64) -> PyResult<Result<Group, FileError>> {
+        let found = match self.file.get(&Key::group(number)) {
+            Ok(Some(found)) if found.value_checksum() == checksum => found,
+            Ok(_) => return Ok(Err(FileError::Vanished)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let codes = code::unmarshal(py, found.value())?.cast_into::<PyTuple>()?;
+        let cores = codes.iter().map(|code| Ok(Some(code.cast_into::<PyCode>()?.unbind()))).collect::<PyResult<_>>()?;
+        Ok(Ok(Group { checksum, cores }))
     }
 
     fn read_folder(&self, path: &str) -> Option<Folder> {
@@ -186,21 +210,46 @@ impl Store for Compiled {
 }
 
 impl Code {
-    /// The marshalled core.
-    pub fn core(&self) -> &[u8] {
-        self.found.value().get(self.start + HEADER_LEN..).unwrap_or_default()
+    /// The module's core, which nobody else has.
+    pub fn core<'py>(
+        &self,
+        snapshot: &Snapshot,
+        path: &Bound<'py, PyAny>,
+    ) -> PyResult<Result<Bound<'py, PyCode>, FileError>> {
+        let py = path.py();
+        let (number, index, checksum) = self.module.core;
+        if !snapshot.has_group(number, checksum) {
+            match snapshot.read_group(py, number, checksum)? {
+                Ok(group) => {
+                    let before = snapshot.groups.lock().insert(number, group);
+                    drop(before);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let taken =
+            snapshot.groups.lock().get_mut(&number).and_then(|group| group.cores.get_mut(index as usize)?.take());
+        let core = match taken {
+            Some(core) => core.into_bound(py),
+            // The module is executed once more.
+            None => match self.section(snapshot).open().and_then(|image| Ok(image.payload(0)?.into_owned())) {
+                Ok(core) => code::unmarshal(py, &core)?.cast_into()?,
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        code::name_file(&core, path)?;
+        Ok(Ok(core))
     }
 
     /// The module's overlay file; opened, where there are overlays with names.
     pub fn overlays(&self, snapshot: &Snapshot) -> Result<(Payloads, Option<Arc<Image>>), FileError> {
-        let payloads = Payloads::from(Section {
-            bundle: Arc::clone(&snapshot.file),
-            head: self.found.place_from(self.start),
-            rest: self.found.rest.clone(),
-            checksum: self.module.checksum,
-        });
+        let payloads = Payloads::from(self.section(snapshot));
         let image = self.module.has_names.then(|| payloads.image().cloned()).transpose()?;
         Ok((payloads, image))
+    }
+
+    fn section(&self, snapshot: &Snapshot) -> Section {
+        Section { bundle: Arc::clone(&snapshot.file), range: self.file.clone(), checksum: self.module.checksum }
     }
 }
 
@@ -220,11 +269,15 @@ pub fn split(source: &str) -> Option<(&str, &str, bool)> {
 pub struct Roots(Vec<(u8, String)>);
 
 impl Roots {
-    /// `names` are those in the bundle at `path`.
+    /// `names` are those in the bundle at `path`, each perhaps with `=` and the only place where it counts.
     pub fn now(py: Python<'_>, handles: &Handles, path: &str, names: &[String]) -> PyResult<Self> {
         let mut roots = Vec::new();
         for (number, name) in (0..).zip(names) {
-            let attribute = match name.as_str() {
+            let (name, expected) = match name.split_once('=') {
+                Some((name, expected)) => (name, Some(expected)),
+                None => (name.as_str(), None),
+            };
+            let attribute = match name {
                 "stdlib" => "_stdlib_dir",
                 "prefix" | "base_prefix" => name,
                 "bundle" => {
@@ -239,7 +292,9 @@ impl Roots {
             };
             let place = handles.sys.bind(py).get_item(attribute)?;
             let place = place.and_then(|place| place.extract::<String>().ok()).filter(|place| place.starts_with('/'));
-            roots.extend(place.map(|place| (number, place.trim_end_matches('/').to_owned())));
+            let place = place.map(|place| place.trim_end_matches('/').to_owned());
+            let place = place.filter(|place| expected.is_none_or(|expected| expected == place));
+            roots.extend(place.map(|place| (number, place)));
         }
         Ok(Self(roots))
     }

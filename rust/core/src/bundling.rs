@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufWriter, Write};
+use std::mem;
 use std::path::Path;
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use overlay_file::bundle::{Bundle, BundleWriter, Folder, Found, Key, Module, Record, Section, Settings, Stamp};
-use overlay_file::{FileError, write_atomic_with};
+use overlay_file::{FileError, bundle_checksum, marshal, write_atomic_with};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -21,16 +22,28 @@ use crate::level::Level;
 #[derive(FromPyObject)]
 pub struct Given<'py>(String, String, i128, u64, Bound<'py, PyBytes>);
 
-/// A record before it is written: the value in two pieces, and the rest.
+/// A record before it is written.
 struct Made<'a> {
     key: Key,
-    fields: Vec<u8>,
-    head: &'a [u8],
+    value: Vec<u8>,
     rest: &'a [u8],
 }
 
+/// A module whose core is yet to be put into a group.
+struct Ungrouped {
+    /// The number of its record.
+    record: usize,
+    module: Module,
+    core: Vec<u8>,
+}
+
+/// So many bytes of cores make a group. Who imports one of its modules unmarshals them all: names that they share are
+/// looked up once, but what is not wanted costs some milliseconds.
+const GROUP: usize = 256 * 1024;
+
 /// Writes a bundle. See `_core.pyi`.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the bundle, and Python names them")]
 #[pyo3(signature = (path, check, level, modules, folders, extensions=Vec::new(), compiled=Vec::new()))]
 pub fn write_bundle(
     py: Python<'_>,
@@ -53,8 +66,9 @@ pub fn write_bundle(
     }
     let settings = Settings { has_compiled: !compiled.is_empty(), ..settings(handles, checks, level) };
     let roots = Roots::now(py, handles, path, &settings.roots)?;
-    let (own_folder, own_name) = path.rsplit_once('/').unwrap_or_default();
-    let mut builder = Builder { roots, checks, own: (own_folder, own_name), ..Builder::default() };
+    let settings = if checks { settings } else { Settings { roots: names_of(&roots), ..settings } };
+    let own = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut builder = Builder { roots, checks, own, ..Builder::default() };
     for folder in &folders {
         builder.folder(folder);
     }
@@ -65,40 +79,21 @@ pub fn write_bundle(
         };
         builder.module(name, source, stamp, *size, file.as_bytes())?;
     }
+    builder.end_group()?;
     for (name, path) in &extensions {
         builder.extension(name, path)?;
     }
     for (key, value) in &compiled {
         let key = Key::compiled(key.as_bytes());
-        builder.records.push(Made { key, fields: Vec::new(), head: value.as_bytes(), rest: &[] });
+        builder.records.push(Made { key, value: value.as_bytes().to_vec(), rest: &[] });
     }
     let records: Vec<Record<'_>> = builder
         .records
         .iter()
-        .map(|made| Record { key: made.key.clone(), value: [&made.fields, made.head], rest: made.rest })
+        .map(|made| Record { key: made.key.clone(), value: &made.value, rest: made.rest })
         .collect();
     py.detach(|| write(Path::new(path), &settings, &records)).map_err(|error| error_of(error, path))?;
-    if let Some(names) = builder.names.get(own_folder).filter(|_| checks) {
-        // Where it fails, the folder is searched as ever.
-        py.detach(|| note_own_folder(&builder, path, names));
-    }
     Ok(())
-}
-
-/// Putting the bundle there has changed its own folder: notes the folder's time anew, if nothing else has changed in it.
-fn note_own_folder(builder: &Builder<'_>, path: &str, names: &HashSet<String>) -> Option<()> {
-    let folder = builder.own.0;
-    let (root, rest) = builder.roots.of(folder)?;
-    let (mut stamp, mut now) = scan(folder)?;
-    for wait in [TICK, TICK_OF_WHOLE_SECONDS] {
-        if !stamp.tells() {
-            thread::sleep(wait + TICK / 4);
-            (stamp, now) = scan(folder)?;
-        }
-    }
-    let value =
-        (stamp.tells() && now == *names).then(|| Folder::new(stamp, now.iter().map(String::as_str)).encode())?;
-    Bundle::amend(Path::new(path), &Key::folder(root, rest), &value).ok()
 }
 
 fn write(path: &Path, settings: &Settings, records: &[Record<'_>]) -> Result<(), FileError> {
@@ -137,13 +132,26 @@ fn settings(handles: &Handles, checks: bool, level: Level) -> Settings {
     }
 }
 
+/// The names of the roots. What nobody checks must not be found in another environment, so there they say where the
+/// interpreter's own are.
+fn names_of(roots: &Roots) -> Vec<String> {
+    let own = |name: &&str| !matches!(*name, "bundle" | "/");
+    let named = |(number, name): (u8, &str)| match roots.place(number).filter(|_| own(&name)) {
+        Some(place) => format!("{name}={place}"),
+        None => name.to_owned(),
+    };
+    (0..).zip(ROOTS).map(named).collect()
+}
+
 #[derive(Default)]
 struct Builder<'a> {
     roots: Roots,
-    /// Folder and name of the bundle.
-    own: (&'a str, &'a str),
+    /// The bundle's folder.
+    own: &'a str,
     checks: bool,
     records: Vec<Made<'a>>,
+    group: Vec<Ungrouped>,
+    groups: u32,
     keys: HashSet<Vec<u8>>,
     /// What is in each folder.
     names: HashMap<String, HashSet<String>>,
@@ -157,15 +165,16 @@ impl<'a> Builder<'a> {
         if !self.keys.insert(key.as_bytes().to_vec()) {
             return;
         }
-        let Some((stamp, mut names)) = scan(path) else { return };
-        if path == self.own.0 {
-            names.extend(is_visible(self.own.1).then(|| self.own.1.to_owned()));
-        }
+        let Some((stamp, names)) = scan(path) else { return };
         // What is not looked at need have no time, so that equal folders give equal bundles.
-        let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
-        let fields = Folder::new(stamp, names.iter().map(String::as_str)).encode();
+        let stamp = if self.checks { stamp } else { Stamp::default() };
+        let value = Folder::new(stamp, names.iter().map(String::as_str)).encode();
         self.names.insert(path.to_owned(), names);
-        self.records.push(Made { key, fields, head: &[], rest: &[] });
+        if path == self.own && self.checks {
+            // The bundle's coming changes its time, so it will have to be searched.
+            return;
+        }
+        self.records.push(Made { key, value, rest: &[] });
     }
 
     /// The key of a module, whose folder comes before it; `None` where there is such a module already.
@@ -188,8 +197,9 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
-        let fields = Module::extension(name, &format!(".{suffix}"), is_link(path)).encode();
-        self.records.push(Made { key, fields, head: &[], rest: &[] });
+        let suffix = format!(".{suffix}");
+        let value = Module { suffix, is_link: is_link(path), name: name.to_owned(), ..Module::default() }.encode();
+        self.records.push(Made { key, value, rest: &[] });
         Ok(())
     }
 
@@ -200,15 +210,31 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let Some(key) = self.new_key(folder, own_name).map_err(invalid)? else { return Ok(()) };
-        let (module, length) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
-        let (head, rest) = file.split_at(length);
-        let stamp = if self.checks { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } };
-        let fields =
-            Module { is_package, is_link: is_link(source), stamp, size, name: name.to_owned(), ..module }.encode();
-        self.records.push(Made { key, fields, head, rest });
+        let (module, core) = Module::of(file).map_err(|error| invalid(&error.to_string()))?;
+        let stamp = if self.checks { stamp } else { Stamp::default() };
+        let module = Module { is_package, is_link: is_link(source), stamp, size, name: name.to_owned(), ..module };
+        self.group.push(Ungrouped { record: self.records.len(), module, core });
+        self.records.push(Made { key, value: Vec::new(), rest: file });
         if is_package {
             self.folder(source.strip_suffix("/__init__.py").unwrap_or(source));
         }
+        match self.group.iter().map(|module| module.core.len()).sum::<usize>() {
+            ..GROUP => Ok(()),
+            _ => self.end_group(),
+        }
+    }
+
+    /// Adds the group of the modules that have none, behind them: it is read after the first of their records.
+    fn end_group(&mut self) -> PyResult<()> {
+        let group = mem::take(&mut self.group);
+        let cores: Vec<&[u8]> = group.iter().map(|module| &*module.core).collect();
+        let value = marshal::join(&cores).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let checksum = bundle_checksum(&value);
+        for (index, Ungrouped { record, module, .. }) in (0..).zip(group) {
+            self.records[record].value = Module { core: (self.groups, index, checksum), ..module }.encode();
+        }
+        self.records.push(Made { key: Key::group(self.groups), value, rest: &[] });
+        self.groups += 1;
         Ok(())
     }
 }
@@ -226,8 +252,11 @@ fn may_become_package(folder: &str, name: &str) -> bool {
 }
 
 /// Whether there may be a module in the file or folder of this name.
-fn is_visible(name: &str) -> bool {
-    !name.starts_with('.')
+fn may_hold_module(name: &str) -> bool {
+    match name.rsplit_once('.') {
+        None => true,
+        Some((stem, suffix)) => !stem.is_empty() && matches!(suffix, "py" | "pyc" | "so"),
+    }
 }
 
 /// The file system's clock, where its times have nanoseconds, and where they have not.
@@ -242,12 +271,12 @@ fn scan(path: &str) -> Option<(Stamp, HashSet<String>)> {
     for entry in fs::read_dir(path).ok()? {
         // Names that are no text are no modules.
         let name = entry.ok()?.file_name().into_string();
-        names.extend(name.ok().filter(|name| is_visible(name)));
+        names.extend(name.ok().filter(|name| may_hold_module(name)));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos() as i128;
     let age = now - (i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds));
     let tick = if stamp.nanoseconds == 0 { TICK_OF_WHOLE_SECONDS } else { TICK };
-    Some((if age > tick.as_nanos() as i128 { stamp } else { Stamp { seconds: 0, nanoseconds: 0 } }, names))
+    Some((if age > tick.as_nanos() as i128 { stamp } else { Stamp::default() }, names))
 }
 
 /// What a bundle holds, and what of it is stale. See `_core.pyi`.
@@ -296,7 +325,7 @@ struct Describing<'py> {
     roots: Roots,
     checks: bool,
     verify: bool,
-    file: std::sync::Arc<Bundle>,
+    file: Arc<Bundle>,
 }
 
 impl<'py> Describing<'py> {
@@ -311,8 +340,8 @@ impl<'py> Describing<'py> {
 
     fn module(&self, found: &Found) -> PyResult<Bound<'py, PyDict>> {
         let described = PyDict::new(self.py);
-        let (module, start) = match Module::decode(found.value()) {
-            Ok(decoded) => decoded,
+        let module = match Module::decode(found.value()) {
+            Ok(module) => module,
             Err(error) => return self.damaged(&error),
         };
         let is_extension = !module.suffix.is_empty();
@@ -327,19 +356,14 @@ impl<'py> Describing<'py> {
             Some(_) => None,
             None => Some("its root is not known here".to_owned()),
         };
-        let section = Section {
-            bundle: std::sync::Arc::clone(&self.file),
-            head: found.place_from(start),
-            rest: found.rest.clone(),
-            checksum: module.checksum,
-        };
-        let error =
-            (self.verify && !is_extension).then(|| section.open().and_then(|image| image.verify()).err()).flatten();
+        let (bundle, range) = (Arc::clone(&self.file), found.rest.clone());
+        let image = Section { bundle, range, checksum: module.checksum }.open();
+        let error = (self.verify && !is_extension).then(|| image.and_then(|image| image.verify()).err()).flatten();
         described.set_item("name", &module.name)?;
         described.set_item("source", source)?;
         described.set_item("package", module.is_package)?;
         described.set_item("extension", is_extension)?;
-        described.set_item("core", section.head.end - section.head.start)?;
+        described.set_item("core", module.core_length)?;
         described.set_item("bytes", found.len() + (found.rest.end - found.rest.start))?;
         described.set_item("mtime", module.stamp.seconds)?;
         described.set_item("size", module.size)?;

@@ -45,8 +45,12 @@ impl OverlayFinder {
     }
 
     /// Answers from the bundle in this file from now on; `None` takes the bundle away. Gives why it cannot be used.
-    fn use_bundle(&self, py: Python<'_>, path: Option<&str>) -> PyResult<Option<String>> {
+    fn use_bundle(&self, py: Python<'_>, path: Option<Bound<'_, PyString>>) -> PyResult<Option<String>> {
         let Some(path) = path else { return bundle::replace(py, None).map(|()| None) };
+        let Ok(path) = path.to_str() else {
+            bundle::replace(py, None)?;
+            return Ok(Some("its path is not valid UTF-8".to_owned()));
+        };
         match Snapshot::open(py, handles::get(py)?, path) {
             Ok(snapshot) => {
                 bundle::replace(py, Some(snapshot))?;

@@ -196,12 +196,14 @@ fn from_bundle<'py>(
         },
         false => None,
     };
-    let core = code.core();
-    reading.stop(What::Read, path, None, core.len() as u64);
-    handles.say(py, || format!("code of {source} from the bundle"))?;
+    reading.stop(What::Read, path, None, module.core_length.into());
     let unmarshalling = Watch::start();
-    let core = code::unmarshal_code(py, core, path)?;
+    let core = match code.core(bundle, path)? {
+        Ok(core) => core,
+        Err(error) => return Ok(Err(format!("the bundle is damaged: {error}"))),
+    };
     unmarshalling.stop(What::Unmarshal, path, None, 0);
+    handles.say(py, || format!("code of {source} from the bundle"))?;
     let origin = Origin { from: "bundle", reason: String::new() };
     Ok(Ok(Found { core, file, origin, bodies: None, finish: None }))
 }

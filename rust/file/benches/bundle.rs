@@ -76,7 +76,7 @@ fn measure(criterion: &mut Criterion, what: &str, of: &str, about: usize, mut ru
 
 fn write(path: &Path) {
     let value = [7u8; VALUE_LEN];
-    let record = |number| Record { key: key("module", number), value: [&value, &[]], rest: &[] };
+    let record = |number| Record { key: key("module", number), value: &value, rest: &[] };
     let records: Vec<Record<'_>> = (0..MODULES).map(record).collect();
     let settings = Settings {
         identity: "cpython-313".into(),

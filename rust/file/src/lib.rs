@@ -37,6 +37,7 @@ mod writer;
 
 pub use atomic::{write_atomic, write_atomic_with};
 pub use cache::Cache;
+pub use checksum::checksum as bundle_checksum;
 pub use directory::{Entry, Needs};
 pub use error::{FileError, Part};
 pub use image::Image;

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{LazyLock, Once};
 
 use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
@@ -64,6 +65,31 @@ fn copy_out(from: *const u8, into: &mut [u8]) -> Result<(), FileError> {
     })
 }
 
+/// The number of this process, without a system call each time. In a child that did not come about by `fork` it is the
+/// parent's, which has the same mapping, or is gone: then there is the other way.
+#[cfg(target_os = "linux")]
+fn own_number() -> libc::pid_t {
+    static NUMBER: AtomicI32 = AtomicI32::new(0);
+    static ONCE: Once = Once::new();
+
+    extern "C" fn forget() {
+        NUMBER.store(0, Ordering::Relaxed);
+    }
+
+    match NUMBER.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: the handler stores a number and does nothing else; the other call has no conditions.
+            let number = unsafe {
+                ONCE.call_once(|| _ = libc::pthread_atfork(None, None, Some(forget)));
+                libc::getpid()
+            };
+            NUMBER.store(number, Ordering::Relaxed);
+            number
+        }
+        number => number,
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn with_process_vm_readv(from: *const u8, into: &mut [u8]) -> io::Result<()> {
     let mut done = 0;
@@ -73,7 +99,7 @@ fn with_process_vm_readv(from: *const u8, into: &mut [u8]) -> io::Result<()> {
         let remote = libc::iovec { iov_base: from.wrapping_add(done).cast_mut().cast(), iov_len: rest.len() };
         // SAFETY: `local` is writable memory of its length, borrowed for the call; `remote` is only
         // read, by the kernel, which checks each page of it.
-        let count = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+        let count = unsafe { libc::process_vm_readv(own_number(), &local, 1, &remote, 1, 0) };
         match usize::try_from(count) {
             Err(_) => return Err(io::Error::last_os_error()),
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

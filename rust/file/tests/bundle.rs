@@ -28,13 +28,8 @@ fn settings() -> Settings {
 }
 
 fn written(records: &Records) -> Vec<u8> {
-    let records: Vec<Record<'_>> = records
-        .iter()
-        .map(|(key, (value, rest))| {
-            let (first, second) = value.split_at(value.len() / 3);
-            Record { key: Key::compiled(key), value: [first, second], rest }
-        })
-        .collect();
+    let records: Vec<Record<'_>> =
+        records.iter().map(|(key, (value, rest))| Record { key: Key::compiled(key), value, rest }).collect();
     let mut bytes = Vec::new();
     BundleWriter::write(&mut bytes, &settings(), &records).unwrap();
     bytes
@@ -65,8 +60,6 @@ proptest! {
             let found = bundle.get(&Key::compiled(key)).unwrap().unwrap();
             prop_assert_eq!(found.value(), &value[..]);
             prop_assert_eq!(&bytes[found.rest.start as usize..found.rest.end as usize], &rest[..]);
-            let place = found.place_from(value.len() / 2);
-            prop_assert_eq!(&bytes[place.start as usize..place.end as usize], &value[value.len() / 2..]);
         }
         for other in others {
             let found = bundle.get(&Key::compiled(&other)).unwrap();
@@ -104,8 +97,8 @@ proptest! {
     #[test]
     fn records_of_any_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..200)) {
         let _ = Settings::decode(&bytes);
-        if let Ok((module, start)) = Module::decode(&bytes) {
-            prop_assert_eq!(&module.encode()[1..], &bytes[1..start]);
+        if let Ok(module) = Module::decode(&bytes) {
+            prop_assert_eq!(&module.encode()[1..], &bytes[1..]);
         }
         if let Ok(folder) = Folder::decode(&bytes) {
             prop_assert_eq!(folder.encode(), bytes);
@@ -156,7 +149,7 @@ fn a_changed_bit_is_noticed() {
 
 #[test]
 fn the_same_key_twice_is_refused() {
-    let record = || Record { key: Key::compiled(b"key"), value: [b"value", b""], rest: b"" };
+    let record = || Record { key: Key::compiled(b"key"), value: b"value", rest: b"" };
     let error = BundleWriter::write(&mut Vec::new(), &settings(), &[record(), record()]);
     assert!(matches!(error, Err(FileError::DuplicateName)));
 }
@@ -164,29 +157,24 @@ fn the_same_key_twice_is_refused() {
 #[test]
 fn an_overlay_file_in_a_bundle_is_read_as_one_by_itself() {
     let file = sample();
-    let (module, length) = Module::of(&file).unwrap();
-    let fields = Module { name: "module".into(), is_package: true, ..module }.encode();
-    let (head, rest) = file.split_at(length);
+    let (module, core) = Module::of(&file).unwrap();
+    let fields = Module { name: "module".into(), is_package: true, core: (1, 2, 3), ..module }.encode();
     let key = Key::module(1, "some/folder", "module");
-    let before = Record { key: Key::folder(1, "some/folder"), value: [&[7; 100], b""], rest: &[8; 100] };
-    let record = Record { key: key.clone(), value: [&fields, head], rest };
+    let before = Record { key: Key::folder(1, "some/folder"), value: &[7; 100], rest: &[8; 100] };
+    let record = Record { key: key.clone(), value: &fields, rest: &file };
     let mut bytes = Vec::new();
     BundleWriter::write(&mut bytes, &settings(), &[before, record]).unwrap();
     let path = tempfile::tempdir().unwrap().keep().join("a.overlays");
     fs::write(&path, &bytes).unwrap();
     let bundle = Arc::new(Bundle::open(&path).unwrap().0);
     let found = bundle.get(&key).unwrap().unwrap();
-    let (module, start) = Module::decode(found.value()).unwrap();
-    assert!(module.is_package && !module.is_link && module.name == "module");
-    let section = |checksum| Section {
-        bundle: Arc::clone(&bundle),
-        head: found.place_from(start),
-        rest: found.rest.clone(),
-        checksum,
-    };
+    let module = Module::decode(found.value()).unwrap();
+    assert!(module.is_package && !module.is_link && module.name == "module" && module.core == (1, 2, 3));
+    let section = |checksum| Section { bundle: Arc::clone(&bundle), range: found.rest.clone(), checksum };
     let image = section(module.checksum).open().unwrap();
     image.verify().unwrap();
     let alone = common::read(&file).unwrap();
+    assert_eq!(core, *alone.payload(0).unwrap());
     for number in 0..alone.len() {
         assert_eq!(image.payload(number).unwrap(), alone.payload(number).unwrap());
     }

@@ -1,6 +1,6 @@
 //! The one form of marshal data, on streams written by hand. (The Python tests take real ones.)
 
-use overlay_file::marshal::canonical;
+use overlay_file::marshal::{self, canonical};
 
 fn of(marshalled: &[u8]) -> Vec<u8> {
     canonical(marshalled).expect("marshal data")
@@ -183,4 +183,15 @@ fn a_graph_made_to_explode_does_not() {
     bomb.extend(b">\x01\0\0\0r");
     bomb.extend(59u32.to_le_bytes());
     assert_eq!(of(&bomb), bomb);
+}
+
+#[test]
+fn joined_streams_share_interned_strings_and_nothing_else() {
+    let interned: &[u8] = b"Z\x02ab";
+    let plain: &[u8] = b"z\x02ab";
+    let pair: &[u8] = b")\x02Z\x02abz\x02cd";
+    let joined = marshal::join(&[interned, interned, plain, plain, pair]).unwrap();
+    assert_eq!(joined, b"(\x05\0\0\0\xda\x02abr\0\0\0\0z\x02abz\x02ab)\x02r\0\0\0\0z\x02cd");
+    assert_eq!(marshal::join(&[]).unwrap(), b"(\0\0\0\0");
+    assert!(marshal::join(&[interned, b"Z\x02a"]).is_err());
 }

@@ -22,8 +22,14 @@ pub fn unmarshal<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAn
 /// The code object in `bytes`, naming `path` as its file, as importlib does for a cache file that was moved.
 pub fn unmarshal_code<'py>(py: Python<'py>, bytes: &[u8], path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyCode>> {
     let code = unmarshal(py, bytes)?.cast_into::<PyCode>()?;
-    handles::get(py)?.fix_co_filename.call1(py, (&code, path))?;
+    name_file(&code, path)?;
     Ok(code)
+}
+
+/// Has code, and all code in it, name `path` as its file.
+pub fn name_file(code: &Bound<'_, PyCode>, path: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = code.py();
+    handles::get(py)?.fix_co_filename.call1(py, (code, path)).map(drop)
 }
 
 /// What `python FILE` compiles a script to. Without `builtins.compile`, whose first call sets up the classes of `ast`:

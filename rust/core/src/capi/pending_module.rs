@@ -133,12 +133,14 @@ fn as_plain(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject, found: *mut 
 /// An attribute that is not there: loads the overlay that has it, or does what a plain module does.
 fn missing(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
     let py = module.py();
-    let error = PyErr::fetch(py);
-    if !error.is_instance_of::<PyAttributeError>(py) {
-        return Err(error);
+    // CPython 3.13 forgets to set one where it fails to find out what to say.
+    if let Some(error) = PyErr::take(py) {
+        if !error.is_instance_of::<PyAttributeError>(py) {
+            return Err(error);
+        }
+        // Now: PyO3 would let go of it, and of what it leads to, when it is called the next time.
+        drop(error.into_value(py).into_bound(py));
     }
-    // Now: PyO3 would let go of it, and of what it leads to, when it is called the next time.
-    drop(error.into_value(py).into_bound(py));
     // SAFETY: the interpreter gave us a live name.
     let name = unsafe { Bound::from_borrowed_ptr(py, name) };
     let pending = state::of_module(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));

@@ -71,6 +71,9 @@ const RECORD_HEAD_LEN: usize = 28;
 /// How much is read at once by who asks for one record after the other.
 const WINDOW: usize = 128 * 1024;
 
+/// How far on the next record may lie for that.
+const GAP: u64 = 8 * 1024;
+
 /// What may be read before memory is given back.
 const MUCH: u64 = 512 * 1024;
 
@@ -109,7 +112,6 @@ struct Bytes {
 /// A record whose checksum holds.
 pub struct Found {
     bytes: Bytes,
-    offset: u64,
     key: Range<usize>,
     /// Where in the file its rest lies.
     pub rest: Range<u64>,
@@ -210,7 +212,7 @@ impl Bundle {
         if start > end || end > self.source.len() {
             return Err(FileError::Bounds("rest"));
         }
-        Ok(Found { key: RECORD_HEAD_LEN..RECORD_HEAD_LEN + key, rest: start..end, offset: slot.offset, bytes })
+        Ok(Found { key: RECORD_HEAD_LEN..RECORD_HEAD_LEN + key, rest: start..end, bytes })
     }
 
     /// The bytes of the file from `offset` on. Who reads on where the last read ended gets them out of one large read.
@@ -221,12 +223,13 @@ impl Bundle {
             let range = skip as usize..skip as usize + length;
             return Ok(Bytes { all: Arc::clone(&window.bytes), range });
         }
-        let left = self.source.len().saturating_sub(offset);
-        let reads_on = (window.start..=end + WINDOW as u64).contains(&offset);
-        let wanted = if reads_on { WINDOW.max(length) } else { length };
-        let wanted = wanted.min(usize::try_from(left).unwrap_or(wanted)).max(length);
+        let reads_on = (end..=end + GAP).contains(&offset);
+        let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = if reads_on { WINDOW.min(left).max(length) } else { length };
         let bytes = Arc::new(self.read(offset, wanted)?.into_owned());
-        *window = Window { start: offset, bytes: Arc::clone(&bytes) };
+        if length < WINDOW {
+            *window = Window { start: offset, bytes: Arc::clone(&bytes) };
+        }
         Ok(Bytes { all: bytes, range: 0..length })
     }
 }
@@ -242,14 +245,12 @@ impl Found {
         self.bytes.len() as u64
     }
 
-    pub fn value(&self) -> &[u8] {
-        &self.bytes[self.key.end..]
+    pub fn value_checksum(&self) -> u64 {
+        checksum(self.value())
     }
 
-    /// Where in the file its value lies, from its byte `start` on.
-    pub fn place_from(&self, start: usize) -> Range<u64> {
-        let end = self.offset + self.bytes.len() as u64;
-        (self.offset + (self.key.end + start) as u64).min(end)..end
+    pub fn value(&self) -> &[u8] {
+        &self.bytes[self.key.end..]
     }
 }
 

@@ -6,13 +6,13 @@
 //! | key | value |
 //! | --- | --- |
 //! | `f`, root, path | a folder: its time, and the hashes of the names in it, in order |
-//! | `m`, root, path of the folder, 0, name | a module: its source's time and size, name, and the start of its overlay file, core and all; or of an extension module that it is one |
+//! | `m`, root, path of the folder, 0, name | a module: its source's time and size, its name, where its core is; or of an extension module that it is one |
+//! | `g`, number in 4 bytes | a group: the cores of modules that are imported one after the other, as one marshalled tuple |
 //! | `c`, any | what a source text compiles to |
 
 use crate::checksum::checksum;
 use crate::fields::Fields;
-use crate::trailer::TRAILER_LEN;
-use crate::{FileError, HEADER_LEN, Image, Memory};
+use crate::{FileError, Image, Kind, Memory};
 
 /// What a record is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,11 @@ impl Key {
     /// `name` is a module's own, without the packages it lies in.
     pub fn module(root: u8, folder: &str, name: &str) -> Key {
         Key([b"m", &[root][..], folder.as_bytes(), b"\0", name.as_bytes()].concat())
+    }
+
+    /// The cores of modules that are imported one after the other.
+    pub fn group(number: u32) -> Key {
+        Key([b"g", &number.to_le_bytes()[..]].concat())
     }
 
     pub fn compiled(what: &[u8]) -> Key {
@@ -59,7 +64,7 @@ pub struct Settings {
 }
 
 /// When a file or folder was last changed: seconds since 1970, and nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     pub seconds: i64,
     pub nanoseconds: u32,
@@ -135,9 +140,8 @@ fn hash_of(name: &str) -> u32 {
     checksum(name.as_bytes()) as u32
 }
 
-/// A module in a bundle. Behind these fields, its value has the header and the core of its overlay file; the file's
-/// other parts are the record's rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A module in a bundle. The record's rest is its overlay file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
     pub is_package: bool,
     /// Whether it has overlays with names.
@@ -146,70 +150,56 @@ pub struct Module {
     pub has_bodies: bool,
     /// Whether its file is a symbolic link.
     pub is_link: bool,
-    /// What follows the name of an extension module in that of its file; empty for others.
-    pub suffix: String,
     pub stamp: Stamp,
     pub size: u64,
     /// Of the whole overlay file, by way of its trailer.
     pub checksum: u64,
+    /// Where its core is: the number of the group, which of the cores there, and the checksum of the group's value: the
+    /// bundle may be overwritten between the two reads.
+    pub core: (u32, u32, u64),
+    /// The bytes of its core, by itself.
+    pub core_length: u32,
+    /// What follows the name of an extension module in that of its file; empty for others.
+    pub suffix: String,
     /// The name by which it was imported.
     pub name: String,
 }
 
 impl Module {
-    /// The module of an overlay file, and the length of its header and core.
-    pub fn of(file: &[u8]) -> Result<(Module, usize), FileError> {
+    /// The module of an overlay file, as far as that tells, and its core.
+    pub fn of(file: &[u8]) -> Result<(Module, Vec<u8>), FileError> {
         let image = Image::from_source(Box::new(Memory(file.to_vec())))?;
-        let core = image.entry(0).ok_or(FileError::NoSuchEntry(0))?;
         let last = image.entry(image.len() - 1);
+        let core = image.payload(0)?.into_owned();
         let module = Module {
-            is_package: false,
-            is_link: false,
-            suffix: String::new(),
+            core_length: u32::try_from(core.len()).map_err(|_| FileError::TooLarge("core"))?,
             has_names: image.has_names(),
-            has_bodies: last.is_some_and(|last| last.kind == Some(crate::Kind::Body)),
-            stamp: Stamp { seconds: 0, nanoseconds: 0 },
-            size: 0,
+            has_bodies: last.is_some_and(|last| last.kind == Some(Kind::Body)),
             checksum: image.checksum(),
-            name: String::new(),
+            ..Module::default()
         };
-        let head = core.length.checked_add(HEADER_LEN as u64).and_then(|length| usize::try_from(length).ok());
-        let head = head.filter(|head| head + TRAILER_LEN <= file.len()).ok_or(FileError::Bounds("core"))?;
-        Ok((module, head))
+        Ok((module, core))
     }
 
-    /// An extension module, of which a bundle only says where it is.
-    pub fn extension(name: &str, suffix: &str, is_link: bool) -> Module {
-        Module {
-            is_package: false,
-            has_names: false,
-            has_bodies: false,
-            is_link,
-            suffix: suffix.to_owned(),
-            stamp: Stamp { seconds: 0, nanoseconds: 0 },
-            size: 0,
-            checksum: 0,
-            name: name.to_owned(),
-        }
-    }
-
-    /// The fields, before header and core.
     pub fn encode(&self) -> Vec<u8> {
         let flags = [self.is_package, self.has_names, self.has_bodies, self.is_link];
         let mut bytes = vec![(0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum()];
         bytes.extend(encode_stamp(self.stamp));
         bytes.extend(self.size.to_le_bytes());
         bytes.extend(self.checksum.to_le_bytes());
+        bytes.extend(self.core.0.to_le_bytes());
+        bytes.extend(self.core.1.to_le_bytes());
+        bytes.extend(self.core.2.to_le_bytes());
+        bytes.extend(self.core_length.to_le_bytes());
         encode_text(&self.suffix, &mut bytes);
         encode_text(&self.name, &mut bytes);
         bytes
     }
 
-    /// The module, and where in the value the header of its overlay file starts.
-    pub fn decode(value: &[u8]) -> Result<(Module, usize), FileError> {
+    pub fn decode(value: &[u8]) -> Result<Module, FileError> {
         let mut fields = Fields(value);
-        let module = Module::decode_fields(&mut fields).ok_or(FileError::Bounds("module"))?;
-        Ok((module, value.len() - fields.0.len()))
+        let module = Module::decode_fields(&mut fields).filter(|_| fields.0.is_empty());
+        module.ok_or(FileError::Bounds("module"))
     }
 
     fn decode_fields(fields: &mut Fields<'_>) -> Option<Module> {
@@ -222,6 +212,8 @@ impl Module {
             stamp: decode_stamp(fields)?,
             size: fields.u64()?,
             checksum: fields.u64()?,
+            core: (fields.u32()?, fields.u32()?, fields.u64()?),
+            core_length: fields.u32()?,
             suffix: decode_text(fields)?,
             name: decode_text(fields)?,
         })

@@ -1,4 +1,4 @@
-//! The overlay file of one module in a bundle: its start is in the module's record, the rest elsewhere.
+//! The overlay file of one module in a bundle.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,19 +12,12 @@ use crate::{FileError, Image};
 #[derive(Clone)]
 pub struct Section {
     pub bundle: Arc<Bundle>,
-    /// Where in the bundle its header and core lie.
-    pub head: Range<u64>,
-    /// Where all that follows them lies.
-    pub rest: Range<u64>,
+    pub range: Range<u64>,
     /// What its trailer must have: the bundle may have been overwritten since.
     pub checksum: u64,
 }
 
 impl Section {
-    fn head_len(&self) -> u64 {
-        self.head.end - self.head.start
-    }
-
     /// The overlay file, opened.
     pub fn open(&self) -> Result<Image, FileError> {
         let image = Image::from_source(Box::new(self.clone()))?;
@@ -37,19 +30,11 @@ impl Section {
 
 impl Source for Section {
     fn len(&self) -> u64 {
-        self.head_len() + (self.rest.end - self.rest.start)
+        self.range.end - self.range.start
     }
 
     fn read_at(&self, offset: u64, len: usize) -> Result<Cow<'_, [u8]>, FileError> {
         within(self, offset, len)?;
-        match self.head_len().checked_sub(offset) {
-            None | Some(0) => self.bundle.read(self.rest.start + offset - self.head_len(), len),
-            Some(left) if left >= len as u64 => self.bundle.read(self.head.start + offset, len),
-            Some(left) => {
-                let first = self.bundle.read(self.head.start + offset, left as usize)?;
-                let second = self.bundle.read(self.rest.start, len - left as usize)?;
-                Ok(Cow::Owned([first, second].concat()))
-            }
-        }
+        self.bundle.read(self.range.start + offset, len)
     }
 }

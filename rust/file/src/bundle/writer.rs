@@ -1,18 +1,15 @@
-//! Writing a bundle, in one pass, and changing one.
+//! Writing a bundle, in one pass.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
 
-use super::{Bundle, Key, RECORD_HEAD_LEN, Settings, Trailer};
+use super::{Key, RECORD_HEAD_LEN, Settings, Trailer};
+use crate::FileError;
 use crate::checksum::checksum;
-use crate::{FileError, OnDisk};
 
-/// A record to be written: its value in two pieces, and its rest.
+/// A record to be written.
 pub struct Record<'a> {
     pub key: Key,
-    pub value: [&'a [u8]; 2],
+    pub value: &'a [u8],
     pub rest: &'a [u8],
 }
 
@@ -55,38 +52,20 @@ impl BundleWriter {
     }
 }
 
-impl Bundle {
-    /// Gives a record of a bundle another value of the same length. Who reads it at that moment finds it damaged.
-    pub fn amend(path: &Path, key: &Key, value: &[u8]) -> Result<(), FileError> {
-        let file =
-            OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-        let bundle = Bundle::from_source(Box::new(OnDisk::new(file.try_clone()?)?))?;
-        let found = bundle.get(key)?.filter(|found| found.value().len() == value.len());
-        let found = found.ok_or(FileError::Bounds("record"))?;
-        let record = Record { key: key.clone(), value: [value, &[]], rest: &[] };
-        let mut bytes = Vec::new();
-        record.write(&mut bytes, found.rest.start)?;
-        Ok(file.write_all_at(&bytes, found.offset)?)
-    }
-}
-
 impl Record<'_> {
     fn len(&self) -> u64 {
-        let [first, second] = self.value;
-        (RECORD_HEAD_LEN + self.key.as_bytes().len() + first.len() + second.len()) as u64
+        (RECORD_HEAD_LEN + self.key.as_bytes().len() + self.value.len()) as u64
     }
 
     fn write(&self, out: &mut impl Write, rest_offset: u64) -> Result<(), FileError> {
         let key = self.key.as_bytes();
         let key_length = u32::try_from(key.len()).map_err(|_| FileError::TooLarge("key"))?;
-        let [first, second] = self.value;
         let covered = [
             &rest_offset.to_le_bytes()[..],
             &(self.rest.len() as u64).to_le_bytes(),
             &key_length.to_le_bytes(),
             key,
-            first,
-            second,
+            self.value,
         ]
         .concat();
         out.write_all(&checksum(&covered).to_le_bytes())?;

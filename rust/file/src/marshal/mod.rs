@@ -21,12 +21,14 @@
 mod frozensets;
 mod graph;
 mod hollow;
+mod join;
 mod read;
 mod write;
 
 use crate::FileError;
 use graph::Graph;
 pub use hollow::{Bodies, Hollow, MARKERS, hollow};
+pub use join::join;
 
 /// On the type of an object: it has a number, by which `r` refers to it.
 const FLAG_REF: u8 = 0x80;
