@@ -2,13 +2,17 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
-from bundle_runs import World, age
+import bundles
+from bundle_runs import PENDING, World, age
+from helpers import clean_environment
 from overlay_import import _core
 
 FILES = {
@@ -662,3 +666,22 @@ class TestNever:
         same(
             world, "import package\npackage.__path__.insert(0, os.path.join(TOP, 'aside/package'))\ntell('package.sub')"
         )
+
+
+@pytest.mark.parametrize("check", ["default", "never"])
+def test_another_environment_has_its_own_modules(tmp_path, monkeypatch, check):
+    for environment in ("one", "two"):
+        module = tmp_path / environment / "lib" / "m.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(f"X = {environment!r}\n{PENDING}")
+        os.utime(module, (1_700_000_000, 1_700_000_000))
+    age(tmp_path)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "one"))
+    bundle = bundles.write(tmp_path / "a.overlays", [tmp_path / "one" / "lib" / "m.py"], check=check)
+    asks = "import m, overlay_import; print(m.X, overlay_import.status(m).origin)"
+    for environment, expected in (("one", "one bundle"), ("two", "two")):
+        folder = str(tmp_path / environment)
+        begin = f"import sys; sys.prefix = {folder!r}; sys.path.insert(0, {folder + '/lib'!r})"
+        code = f"{begin}\nimport overlay_import; overlay_import.install(bundle={str(bundle)!r})\n{asks}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment())
+        assert done.stdout.startswith(expected), done
