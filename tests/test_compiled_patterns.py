@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled import kept, outcome, parse, served
+from compiled_twins import kept, outcome, parse, served
 
 PATTERNS = [
     r"a+b*?",

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled import asked, form, kept, listening, other_code, outcome, parse, served
+from compiled_twins import asked, form, kept, listening, other_code, outcome, parse, served
 from helpers import run_python
 from overlay_import import _core
 
