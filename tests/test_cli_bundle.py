@@ -477,6 +477,17 @@ def test_the_bytes_are_the_same_whatever_the_seed_of_hashes(program):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("check", ["default", "never"])
+def test_the_bytes_are_the_same_from_run_to_run_beside_the_modules_too(program, check):
+    program.write("app.py", "import helper, json, dataclasses, re\nre.compile('a+b')")
+    made = []
+    for name in ("one.overlays", "two.overlays", "one.overlays"):
+        arguments = ("bundle", "-q", "--check", check, "-o", name, "--", "app.py")
+        assert overlay_import(*arguments, cwd=program.path).status == 0
+        made.append((program.path / name).read_bytes())
+    assert made[0] == made[1] == made[2]
+
+
 def test_training_and_building_may_be_apart(program):
     program.write("app.py", "import helper")
     outcome = overlay_import("bundle", "--log", "logs/of/app", "--", "app.py", cwd=program.path)
