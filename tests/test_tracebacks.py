@@ -317,9 +317,10 @@ def test_an_interrupt_leaves_an_overlay_as_in_plain_python(project):
     project.write(
         "m",
         """
-        import signal
+        import time
         def wait():
-            signal.pause()
+            # In one line, and not one long sleep: a signal that comes right before it would be waited out.
+            while True: time.sleep(0.01)
         print("ready", flush=True)
         # overlay: lazy, more
         def more():
