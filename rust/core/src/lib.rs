@@ -2,7 +2,9 @@
 //!
 //! The way of an import: `capi::method` (the loader's `exec_module`) calls `importing`, which finds the cache file
 //! (`cache_path`), asks whether it stands for its source (`freshness`), runs the core, and leaves a `state` behind that
-//! `capi::pending_module` and `capi::pending_dict` ask on a miss; `load` then runs the overlay.
+//! `capi::pending_module` and `capi::pending_dict` ask on a miss; `load` then runs the overlay. Where a bundle is in use
+//! (`bundle`), the finder (`finder`, `path_search`) and `importing` ask it first, and so does what compiles source strings
+//! (`compiled`).
 
 use pyo3::prelude::*;
 

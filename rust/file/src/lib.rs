@@ -16,6 +16,8 @@
 //! - from the source come the trailer and the directory, checked whole (`trailer`, `directory`,
 //!   `index`);
 //! - these make an [`Image`], which hands out payloads whose checksums hold.
+//!
+//! A [`bundle`] holds the overlay files of many modules, found by their keys.
 
 mod atomic;
 pub mod bundle;
