@@ -67,6 +67,7 @@ def install(
     exclude: "Iterable[str]" = (),
     bundle: "str | os.PathLike[str] | None" = None,
     gc: "str | None" = None,
+    trust: "str | None" = None,
 ) -> Installation:
     """Serves every module imported from now on, but for what `include` and `exclude` say.
 
@@ -74,25 +75,26 @@ def install(
     `include`, only these and their submodules are served; those of `exclude` never are. `bundle` is a file that
     `overlay-import bundle` made: what is in it and still fresh comes from there. One that cannot be used is no error:
     `.bundle` of the installation is then `None`, and `.reason` says why. With `gc="startup"` no garbage is collected
-    while modules are imported, until start-up is over (`docs/garbage.md`).
+    while modules are imported, until start-up is over (`docs/garbage.md`). Bundles and cache files that other users can
+    write are not used, unless with `trust="others"` (`docs/security.md`).
 
     Returns the `Installation`: `.uninstall()`, also a context manager. Installing again changes its settings. In the
     environment, `OVERLAY_IMPORT=0` switches everything off, `OVERLAY_IMPORT_LAZY` picks a level,
-    `OVERLAY_IMPORT_BUNDLE` a bundle (or none, where it is empty), and `OVERLAY_IMPORT_GC` likewise `gc`. Where the
-    interpreter is not supported nothing is installed, and `.reason` says why.
+    `OVERLAY_IMPORT_BUNDLE` a bundle (or none, where it is empty), and `OVERLAY_IMPORT_GC` and `OVERLAY_IMPORT_TRUST`
+    likewise `gc` and `trust`. `python -E` and `-I` hear only the first of them. Where the interpreter is not supported
+    nothing is installed, and `.reason` says why.
 
-    Raises `ValueError` for an unknown level or `gc`, `TypeError` for packages that are no list of names and for a
-    bundle that is no path.
+    Raises `ValueError` for an unknown level, `gc` or `trust`, `TypeError` for packages that are no list of names and
+    for a bundle that is no path.
     """
-    level: Any = os.environ.get("OVERLAY_IMPORT_LAZY") or lazy
+    level: Any = _setting("LAZY", None) or lazy
     if level not in LEVELS:
         raise ValueError(f"the level must be one of {', '.join(LEVELS)}, not {level!r}")
     include = None if include is None else _packages("include", include)
     exclude = _packages("exclude", exclude)
     bundle = _bundle(bundle)
-    gc = os.environ["OVERLAY_IMPORT_GC"] or None if "OVERLAY_IMPORT_GC" in os.environ else gc
-    if gc not in (None, "startup"):
-        raise ValueError(f'gc must be "startup" or None, not {gc!r}')
+    gc = _one_of("gc", "startup", _setting("GC", gc))
+    trust = _one_of("trust", "others", _setting("TRUST", trust))
     reason = _unsupported
     if os.environ.get("OVERLAY_IMPORT") == "0":
         reason = "OVERLAY_IMPORT=0 is set in the environment"
@@ -102,9 +104,22 @@ def install(
         if sys.flags.verbose:
             print(f"# overlay_import is off: {reason}", file=sys.stderr)
         return _installation
+    _installation._set_trust(trust)
     _installation._activate(include, exclude, level, bundle)
     _installation._set_gc(gc)
     return _installation
+
+
+def _setting(variable: str, value: "Any") -> "Any":
+    """The value, unless the environment has one, which goes before it: `None` where that is empty."""
+    variable = f"OVERLAY_IMPORT_{variable}"
+    return value if sys.flags.ignore_environment or variable not in os.environ else os.environ[variable] or None
+
+
+def _one_of(option: str, choice: str, value: "str | None") -> "str | None":
+    if value not in (None, choice):
+        raise ValueError(f'{option} must be "{choice}" or None, not {value!r}')
+    return value
 
 
 def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
@@ -115,7 +130,7 @@ def _packages(option: str, names: "Iterable[str]") -> "tuple[str, ...]":
 
 
 def _bundle(path: "str | os.PathLike[str] | None") -> "str | None":
-    path = os.environ.get("OVERLAY_IMPORT_BUNDLE", path)
+    path = _setting("BUNDLE", path)
     return None if path is None or path == "" else os.path.abspath(os.fsdecode(path))
 
 

@@ -61,7 +61,7 @@ def compile_and_cache(
     except OSError:
         stats = None
     source = loader.get_data(path)
-    caches = stats is not None and not sys.dont_write_bytecode and _takes_files(os.path.dirname(cache_path))
+    caches = stats is not None and not sys.dont_write_bytecode and _takes_files(os.path.dirname(cache_path), path)
     parts = compile_parts(source, path, loader.name, lambda: _fresh_stock_code(loader, stats, cache_path))
     # As CPython, which caches modules but no scripts.
     if len(parts) == 1 and (not caches or loader.name == "__main__"):
@@ -72,11 +72,11 @@ def compile_and_cache(
     if bodies:
 
         def finish(used: "list[int]") -> None:
-            _write(cache_path, build(parts, header, used) if used else file, _calc_mode(path))
+            _write(cache_path, build(parts, header, used) if used else file, path)
 
         return parts[0].code, file, finish
     if caches:
-        _write(cache_path, file, _calc_mode(path))
+        _write(cache_path, file, path)
     return parts[0].code, (file if len(parts) > 1 else None), None
 
 
@@ -113,7 +113,7 @@ def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP, bodies: bool
     source = loader.get_data(path)
     parts = compile_parts(source, path)
     file = build(parts, _header(mode, source, stats), () if bodies else None)
-    _make_folder(cache_path)
+    _make_folder(cache_path, path)
     _core.write_file(cache_path, file, _calc_mode(path) & 0o666)
 
 
@@ -177,6 +177,9 @@ def _fresh_stock_code(
     if stats is None:
         return None
     cached = _stock_cache_path(cache_path)
+    # What is taken over would be believed for ever.
+    if _core.why_untrusted(cached, loader.path) is not None:
+        return None
     try:
         data = loader.get_data(cached)
         details = {"name": loader.name, "path": cached}
@@ -196,8 +199,11 @@ def _stock_cache_path(cache_path: str) -> str:
     return stem + (level if level == ".pyc" else f".opt-{level}")
 
 
-def _takes_files(folder: str) -> bool:
+def _takes_files(folder: str, source: str) -> bool:
     """Whether a file may be written there. Where not, as in the system's Python, it would be built at each import."""
+    if _leads_astray(folder, source):
+        _verbose_message("overlay cache in {!r} not written: it is another user's link", folder)
+        return False
     while folder and not os.path.exists(folder):
         folder = os.path.dirname(folder)
     if os.access(folder or os.curdir, os.W_OK):
@@ -206,17 +212,26 @@ def _takes_files(folder: str) -> bool:
     return False
 
 
-def _write(cache_path: str, file: bytes, mode: int) -> None:
+def _write(cache_path: str, file: bytes, path: str) -> None:
     try:
-        _make_folder(cache_path)
-        _core.write_file(cache_path, file, mode & 0o666)
+        _make_folder(cache_path, path)
+        _core.write_file(cache_path, file, _calc_mode(path) & 0o666)
     except OSError as error:
         _verbose_message("could not create {!r}: {!r}", cache_path, error)
     else:
         _verbose_message("wrote {!r}", cache_path)
 
 
-def _make_folder(cache_path: str) -> None:
+def _make_folder(cache_path: str, source: str) -> None:
     folder = os.path.dirname(cache_path)
+    if _leads_astray(folder, source):
+        raise OSError(f"{folder} is another user's link, which is not followed")
     if not os.path.isdir(folder):
-        os.makedirs(folder, exist_ok=True)
+        # Whatever the umask, nobody gets in who cannot get at the sources.
+        mode = os.stat(os.path.dirname(source) or os.curdir).st_mode & 0o777 | 0o700
+        os.makedirs(folder, mode, exist_ok=True)
+
+
+def _leads_astray(folder: str, source: str) -> bool:
+    """Whether it is a link that was made neither by this user or root, nor by the source's owner."""
+    return os.path.islink(folder) and os.lstat(folder).st_uid not in (0, os.geteuid(), os.stat(source).st_uid)

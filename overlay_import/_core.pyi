@@ -40,7 +40,9 @@ __all__ = [
     "start_training",
     "stop_recording",
     "stop_recording_compiled",
-    "why_stale",
+    "trust_others",
+    "why_untrusted",
+    "why_unused",
     "write_bundle",
     "write_file",
 ]
@@ -228,8 +230,14 @@ def set_level(level: _Level) -> None:
 def collect_at_startup(collect: bool) -> None:
     """Whether garbage is collected while modules are executed, as at first. `False` holds until start-up is over."""
 
-def why_stale(path: str, source: str) -> str | None:
-    """Why the cache file `path` does not stand for `source`; `None` where it does."""
+def trust_others(trust: bool) -> None:
+    """Whether bundles and cache files are believed that other users can write, from now on."""
+
+def why_unused(path: str, source: str) -> str | None:
+    """Why the cache file `path` is not used for `source`; `None` where it is."""
+
+def why_untrusted(path: str, source: str) -> str | None:
+    """Why the cache file `path` of `source`, ours or CPython's own, must not be believed; `None` where it may."""
 
 def start_recording() -> None:
     """Records what is read and loaded from now on."""

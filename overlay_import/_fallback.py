@@ -18,6 +18,7 @@ class Installation:
     include: "tuple[str, ...] | None" = None
     exclude: "tuple[str, ...]" = ()
     gc: "str | None" = None
+    trust: "str | None" = None
 
     def __init__(self) -> None:
         self.level = "off"

@@ -58,7 +58,8 @@ class Installation:
 
     `active`: whether it is installed; `level`: `"bodies"`, `"declared"`, or `"off"`; `bundle`: the path of the bundle
     in use; `reason`: why the level or the bundle is not the one that was asked for; `include`: the packages served,
-    `None` for all; `exclude`: those left alone; `gc`: `"startup"` where no garbage is collected in imports, or `None`.
+    `None` for all; `exclude`: those left alone; `gc`: `"startup"` where no garbage is collected in imports, or `None`;
+    `trust`: `"others"` where files are used that other users can write, or `None`.
     """
 
     __module__ = "overlay_import"
@@ -71,6 +72,7 @@ class Installation:
         self.include: tuple[str, ...] | None = None
         self.exclude: tuple[str, ...] = ()
         self.gc: str | None = None
+        self.trust: str | None = None
         self._finder = OverlayFinder(PathFinder, SourceFileLoader, OverlayLoader)
 
     def uninstall(self) -> None:
@@ -82,6 +84,7 @@ class Installation:
         self._finder.use_bundle(None)
         self.bundle = None
         self._set_gc(None)
+        self._set_trust(None)
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         if getattr(sys, "load_overlay", None) is _core.load_overlay:
@@ -118,6 +121,10 @@ class Installation:
     def _set_gc(self, gc: "str | None") -> None:
         self.gc = gc
         _core.collect_at_startup(gc is None)
+
+    def _set_trust(self, trust: "str | None") -> None:
+        self.trust = trust
+        _core.trust_others(trust is not None)
 
     def _use_bundle(self, path: "str | None") -> None:
         reason = self._finder.use_bundle(path)

@@ -166,7 +166,7 @@ def test_invalidation_modes_are_those_of_pep_552(project, mode, stale_in, check,
 def test_a_hash_based_file_does_not_care_for_the_time(project, path, mode):
     _compiler.compile_file(str(path), str(cache_of(path)), mode)
     os.utime(path, (1, 1))
-    assert _core.why_stale(str(cache_of(path)), str(path)) is None
+    assert _core.why_unused(str(cache_of(path)), str(path)) is None
     assert overlay_import.status(importlib.import_module("m")).origin == "cache"
 
 

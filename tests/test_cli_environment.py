@@ -82,6 +82,7 @@ def test_status_tells_what_is_enabled(environment):
         "bundle",
         "bundle_reason",
         "gc",
+        "trust",
         "environment",
     ]
     assert (before["version"], before["supported"], before["enabled"]) == (package.__version__, True, False)

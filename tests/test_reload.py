@@ -222,3 +222,42 @@ def test_a_module_that_came_to_the_hook_gets_overlays_by_a_reload(project):
     assert importlib.reload(module) is sys.modules["m"]
     assert overlay_import.status(module).level == "declared"
     assert module.CONSTANT == "old constant"
+
+
+READS_WHAT_WAS = """
+VALUE = "new"
+seen = [CONSTANT, gone, globals()["moved"], "lazy_reader" in globals(), sorted(vars(sys.modules[__name__]))[0]]
+moved = "new moved"
+del gone
+
+def reader():
+    return seen
+
+# overlay: lazy, CONSTANT
+CONSTANT = "new constant"
+
+# overlay: lazy, lazy_reader
+def lazy_reader():
+    return VALUE, CONSTANT, seen
+"""
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_the_new_code_finds_what_was_there(same_reload, touch):
+    assert same_reload(OLD, READS_WHAT_WAS, touch).stdout
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_the_new_code_finds_what_was_there_and_fails(same_reload, touch):
+    error = "NameError" if touch == "a deletion" else "ZeroDivisionError"
+    assert error in same_reload(OLD, READS_WHAT_WAS.replace("del gone", "1 / 0"), touch).stdout
+
+
+def test_what_a_failing_reload_has_loaded_is_recorded(project, shapes):
+    path = project.path / "shapes.py"
+    path.write_text(path.read_text().replace("UNIT = 2", "area; 1 / 0"))
+    with pytest.raises(ZeroDivisionError):
+        importlib.reload(shapes)
+    assert overlay_import.status(shapes).loaded == {("lazy", "area")}
+    assert overlay_import.load_overlay(shapes, ("lazy", "area")) is overlay_import.LoadStatus.ALREADY_LOADED
+    assert shapes.Square(3).area() == 18

@@ -246,7 +246,7 @@ def test_a_reload_under_threads_leaves_a_working_module(project, eager_switches)
             importlib.reload(module)
 
     def read():
-        return {module.read() for _ in range(200)} | {getattr(module, "y", 2) for _ in range(200)}
+        return {module.read() for _ in range(200)} | {module.y for _ in range(200)}
 
     at_once(reload, read, read, read)
     assert (module.read(), module.x, module.y) == (1, 1, 2)

@@ -52,7 +52,7 @@ def _is_fresh(source: str, file: str, mode: int) -> bool:
     except OSError:
         return False
     expected = _compiler._header(mode, data, {"mtime": status.st_mtime, "size": status.st_size})
-    return header == expected and _core.why_stale(file, source) is None
+    return header == expected and _core.why_unused(file, source) is None
 
 
 def _read(path: str) -> bytes:

@@ -21,7 +21,7 @@ def describe(target: Target) -> dict[str, Any]:
         raise Failure(f"{target.file}: {error}") from None
     core, *others = [_entry(entry) for entry in found["entries"]]
     bodies = {number: name for name, number, _ in found["functions"] if number}
-    reason = "its source is not known" if target.source is None else _core.why_stale(target.file, target.source)
+    reason = "its source is not known" if target.source is None else _core.why_unused(target.file, target.source)
     return {
         **description,
         "reason": reason,

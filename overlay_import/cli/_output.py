@@ -37,21 +37,27 @@ def write(file: str | None, text: str) -> None:
     if file is None:
         sys.stderr.write(text)
         return
-    target = os.path.realpath(file)
-    beside = f"{target}.{os.getpid()}"
     try:
         if _is_special(file):
             _write_text(file, text)
-            return
-        try:
-            _write_text(beside, text)
-            os.replace(beside, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(beside)
-            raise
+        else:
+            write_whole(os.path.realpath(file), text)
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from None
+
+
+def write_whole(path: str, text: str, mode: int = 0o666) -> None:
+    """Puts the text at `path`, whole or not at all; `mode` is the file's, less the umask. Raises `OSError`."""
+    beside = f"{path}.{os.getpid()}"
+    # O_EXCL: no link is followed that somebody has put there.
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        _write_text(file, text)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(beside)
+        raise
 
 
 def _is_special(file: str) -> bool:
@@ -59,6 +65,6 @@ def _is_special(file: str) -> bool:
     return os.path.exists(file) and not os.path.isfile(file) and not os.path.isdir(file)
 
 
-def _write_text(file: str, text: str) -> None:
+def _write_text(file: str | int, text: str) -> None:
     with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as opened:
         opened.write(text)

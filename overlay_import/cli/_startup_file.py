@@ -10,6 +10,8 @@ import re
 import sysconfig
 from typing import Any
 
+from overlay_import.cli import _output
+
 NAME = "overlay_import_enabled.pth"
 
 # What runs in every program has to be small, and to be silent when the package is gone or its settings are wrong.
@@ -34,8 +36,8 @@ def path() -> str:
 def write(settings: dict[str, object]) -> None:
     """Writes the file; `settings` are arguments of `overlay_import.install`. Raises `OSError`."""
     line = _LINE.format(code=_CODE.format(settings=settings))
-    with open(path(), "w", encoding="utf-8") as file:
-        file.write(line)
+    # Every program runs what stands in it: never half of it, and nobody else writes it, whatever the umask.
+    _output.write_whole(path(), line, 0o644)
 
 
 def remove() -> bool:

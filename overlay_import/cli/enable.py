@@ -21,12 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, metavar="PKG", type=_package, action="append", default=[], help=text)
     parser.add_argument("--bundle", metavar="PATH", type=existing_bundle, help="take modules from this bundle")
     parser.add_argument("--gc", choices=("startup",), help="collect no garbage until a program has started")
+    parser.add_argument("--trust", choices=("others",), help="use files that other users can write: docs/security.md")
 
 
 def execute(options: argparse.Namespace) -> int:
     """Writes the file. Raises `Failure` where site-packages cannot be written."""
     settings: dict[str, object] = {"lazy": options.lazy}
-    others = ("include", "exclude", "bundle", "gc")
+    others = ("include", "exclude", "bundle", "gc", "trust")
     settings.update({key: getattr(options, key) for key in others if getattr(options, key)})
     try:
         _startup_file.write(settings)

@@ -12,7 +12,7 @@ SUMMARY = "run a program with overlays"
 
 _USAGE = """\
 usage: overlay-import run [--lazy LEVEL] [--include PKG]... [--exclude PKG]... [--bundle PATH] [--gc startup]
-                          FILE | -m MOD | - [ARGS]
+                          [--trust others] FILE | -m MOD | - [ARGS]
 
 Runs a program as python does, with overlays installed. ARGS are the program's own.
 
@@ -24,11 +24,12 @@ Runs a program as python does, with overlays installed. ARGS are the program's o
   --exclude PKG  never serve this package; may be given several times
   --bundle PATH  take modules from this bundle
   --gc startup   collect no garbage until the program has started
+  --trust others use bundles and caches that other users can write
 """
 
-_OPTIONS = ("--lazy", "--include", "--exclude", "--bundle", "--gc")
+_OPTIONS = ("--lazy", "--include", "--exclude", "--bundle", "--gc", "--trust")
 # Those of them of which the last one counts.
-_SINGLE = ("lazy", "bundle", "gc")
+_SINGLE = ("lazy", "bundle", "gc", "trust")
 
 
 def execute(arguments: list[str]) -> int:

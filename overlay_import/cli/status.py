@@ -30,6 +30,7 @@ def _state() -> dict[str, Any]:
     settings = settings or {}
     level, reason = _level()
     bundle = _counting("OVERLAY_IMPORT_BUNDLE", settings.get("bundle"))
+    trust = _counting("OVERLAY_IMPORT_TRUST", settings.get("trust"))
     return {
         "version": overlay_import.__version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -43,13 +44,20 @@ def _state() -> dict[str, Any]:
         "include": settings.get("include"),
         "exclude": settings.get("exclude", []),
         "bundle": bundle,
-        "bundle_reason": bundle and _why_unusable(bundle, settings.get("lazy", "bodies")),
+        "bundle_reason": bundle and _why_unusable(bundle, settings.get("lazy", "bodies"), trust),
         "gc": _counting("OVERLAY_IMPORT_GC", settings.get("gc")),
+        "trust": trust,
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
 
 
-_VARIABLES = ("OVERLAY_IMPORT", "OVERLAY_IMPORT_LAZY", "OVERLAY_IMPORT_BUNDLE", "OVERLAY_IMPORT_GC")
+_VARIABLES = (
+    "OVERLAY_IMPORT",
+    "OVERLAY_IMPORT_LAZY",
+    "OVERLAY_IMPORT_BUNDLE",
+    "OVERLAY_IMPORT_GC",
+    "OVERLAY_IMPORT_TRUST",
+)
 
 
 def _counting(variable: str, enabled: str | None) -> str | None:
@@ -57,7 +65,7 @@ def _counting(variable: str, enabled: str | None) -> str | None:
     return os.environ.get(variable, enabled) or None
 
 
-def _why_unusable(bundle: str, lazy: str) -> str | None:
+def _why_unusable(bundle: str, lazy: str, trust: str | None) -> str | None:
     """Why this interpreter cannot use the bundle at the level; `None` where it can."""
     if overlay_import._unsupported:
         return overlay_import._unsupported
@@ -65,6 +73,7 @@ def _why_unusable(bundle: str, lazy: str) -> str | None:
         return "there is no such file"
     from overlay_import import _core
 
+    _core.trust_others(trust is not None)
     try:
         found = _core.describe_bundle(os.path.abspath(bundle))
     except OSError as error:
@@ -115,8 +124,9 @@ def _lines(state: dict[str, Any]) -> list[str]:
     if state["bundle"]:
         usable = f"cannot be used: {state['bundle_reason']}" if state["bundle_reason"] else "can be used"
         facts["bundle"] = f"{state['bundle']}, {usable}"
-    if state["gc"]:
-        facts["gc"] = state["gc"]
+    for setting in ("gc", "trust"):
+        if state[setting]:
+            facts[setting] = state[setting]
     if state["environment"]:
         facts["environment"] = ", ".join(f"{name}={value}" for name, value in state["environment"].items())
     return [f"{key + ':':<13}{value}" for key, value in facts.items()]

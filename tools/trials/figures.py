@@ -35,13 +35,17 @@ class Record:
         print(f"{self.trial} {self.version}: {figure}", flush=True)
 
     def close(self, file: Path | None = None) -> int:
-        """Prints the closing line, and writes the figures as JSON. Returns the exit status: 1 where one is wrong."""
+        """Prints the closing line, and writes the figures as JSON, in a folder under a name of their own.
+
+        Returns the exit status: 1 where one is wrong.
+        """
         wrong = sum(figure.wrong for figure in self.figures)
         tried = sum(figure.tried for figure in self.figures)
         print(f"{self.trial} {self.version}: {len(self.figures)} figures, {tried:,} tried, {wrong:,} wrong", flush=True)
         if file:
             content = {"trial": self.trial, "version": self.version, "figures": [asdict(each) for each in self.figures]}
-            file.parent.mkdir(parents=True, exist_ok=True)
+            if file.is_dir():
+                file /= f"{self.trial}-{self.version}.json"
             file.write_text(json.dumps(content, indent=1) + "\n")
         if not self.figures:
             print(f"{self.trial}: nothing was tried", file=sys.stderr)

@@ -20,8 +20,8 @@ use pyo3::types::{PyCode, PyString, PyTuple};
 use crate::capi::code;
 use crate::compiled::{self, Store};
 use crate::handles::Handles;
-use crate::level;
 use crate::payloads::Payloads;
+use crate::{level, trust};
 
 /// What paths in a bundle are relative to. The last holds everything.
 pub const ROOTS: [&str; 5] = ["stdlib", "prefix", "base_prefix", "bundle", "/"];
@@ -98,7 +98,7 @@ impl Snapshot {
     pub fn open(py: Python<'_>, handles: &Handles, path: &str) -> Result<Self, String> {
         let (file, metadata) = Bundle::open(Path::new(path)).map_err(|error| error.to_string())?;
         let settings = file.settings().map_err(|error| error.to_string())?;
-        if let Some(reason) = reason_against_owner(&metadata) {
+        if let Some(reason) = trust::reason_against(&metadata) {
             return Err(reason);
         }
         if let Some(reason) = reason_against(handles, &settings) {
@@ -316,17 +316,6 @@ impl Roots {
     pub fn place(&self, number: u8) -> Option<&str> {
         self.0.iter().find(|(other, _)| *other == number).map(|(_, place)| place.as_str())
     }
-}
-
-/// Why a file must not be trusted: whoever can write it could have any code run.
-pub fn reason_against_owner(metadata: &Metadata) -> Option<String> {
-    // SAFETY: the call has no conditions.
-    let user = unsafe { libc::geteuid() };
-    if metadata.uid() != user && metadata.uid() != 0 {
-        return Some(format!("it belongs to another user (number {})", metadata.uid()));
-    }
-    let mode = metadata.mode() & 0o7777;
-    (mode & 0o022 != 0).then(|| format!("others can write it (mode {mode:04o})"))
 }
 
 /// Why a bundle is not for this interpreter.

@@ -17,6 +17,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use crate::bundle::{self, ROOTS, Roots};
 use crate::handles::{self, Handles};
 use crate::level::Level;
+use crate::trust;
 
 /// A module as the builder hands it over: name, source, its time in nanoseconds, its size, the overlay file.
 #[derive(FromPyObject)]
@@ -302,7 +303,7 @@ pub fn describe_bundle<'py>(py: Python<'py>, path: &str, verify: bool) -> PyResu
             Err(error) => modules.append(describing.damaged(&error)?)?,
         }
     }
-    let reason = bundle::reason_against_owner(&metadata).or_else(|| bundle::reason_against(handles, &settings));
+    let reason = trust::reason_against(&metadata).or_else(|| bundle::reason_against(handles, &settings));
     let level = if settings.flags == 0 { "declared" } else { "bodies" };
     let places: Vec<(&String, Option<&str>)> =
         (0..).zip(&settings.roots).map(|(number, name)| (name, describing.roots.place(number))).collect();

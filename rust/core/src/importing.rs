@@ -18,12 +18,13 @@ use crate::bodies::{self, Bodies, Home};
 use crate::bundle::{self, Lookup, Snapshot};
 use crate::capi::function::Watching;
 use crate::capi::{call, code, method, pending_dict, pending_module};
+use crate::freshness::SourceFile;
 use crate::handles::{self, Handles};
 use crate::level::{self, Level};
 use crate::payloads::Payloads;
 use crate::recording::{Watch, What};
 use crate::state::{self, Origin, State};
-use crate::{cache_path, compiled, freshness, learning, load, public};
+use crate::{cache_path, compiled, freshness, learning, load, public, trust};
 
 /// Files whose directories stay mapped after the last module that uses them is gone.
 const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(128).unwrap();
@@ -214,15 +215,18 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
         return Ok(Err("a bundle is being trained".to_owned()));
     }
     let reading = Watch::start();
-    let image = match FILES.open(cache) {
-        Ok(image) => image,
+    let (image, file) = match FILES.open(cache) {
+        Ok(opened) => opened,
         Err(error) => return Ok(Err(error.to_string())),
     };
     if image.flags() != level::current().flag() {
         return Ok(Err("it was made for another level".to_owned()));
     }
-    let source: PathBuf = path.extract()?;
+    let source = SourceFile::new(path.extract()?);
     if let Some(reason) = freshness::reason_against(py, handles, &image, &source)? {
+        return Ok(Err(reason));
+    }
+    if let Some(reason) = trust::reason_against_cache(&file, &source) {
         return Ok(Err(reason));
     }
     let core = match image.payload(0) {
@@ -230,7 +234,7 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
         Err(error) => return Ok(Err(error.to_string())),
     };
     reading.stop(What::Read, path, None, core.len() as u64);
-    handles.say(py, || format!("{} matches {}", cache.display(), source.display()))?;
+    handles.say(py, || format!("{} matches {}", cache.display(), source.path.display()))?;
     let unmarshalling = Watch::start();
     let core = code::unmarshal_code(py, &core, path)?;
     unmarshalling.stop(What::Unmarshal, path, None, 0);
@@ -350,13 +354,18 @@ fn exec_with_overlays(
     let origin = found.origin.clone();
     let state = State::new(module, image, name.unbind(), path.clone().unbind(), cache.unbind(), origin)?;
     let state = Arc::new(state);
+    if let Some(previous) = &previous {
+        state.come_after(Arc::clone(&previous.state));
+    }
     // From here on: the core itself may load overlays.
     state::register(&dict, Arc::clone(&state));
-    let result = found.exec(handles, &dict).and_then(|()| activate(module, &dict, &state));
+    state.refresh(&dict)?;
+    let result = found.exec(handles, &dict).and_then(|()| take_over(py, &state, previous.as_ref()));
+    let result = result.and_then(|()| activate(module, &dict, &state));
     if let Err(error) = result {
-        deactivate(module, &dict)?;
-        if let Some(previous) = previous {
-            previous.restore(module, &dict)?;
+        match previous {
+            Some(previous) => previous.restore(module, &dict)?,
+            None => deactivate(module, &dict)?,
         }
         return Err(error);
     }
@@ -371,6 +380,14 @@ fn exec_with_overlays(
 
 pub fn is_program(dict: &Bound<'_, PyDict>) -> PyResult<bool> {
     dict.get_item(intern!(dict.py(), "__name__"))?.map_or(Ok(false), |name| name.eq(intern!(dict.py(), "__main__")))
+}
+
+/// The new core has run. What other threads are loading of the old overlays is waited for: the new ones have the last word.
+fn take_over(py: Python<'_>, state: &State, previous: Option<&Suspended<'_>>) -> PyResult<()> {
+    let Some(previous) = previous else { return Ok(()) };
+    let locked = load::acquire(py, &previous.state)?;
+    state.take_over();
+    locked.map_or(Ok(()), |lock| lock.call_method0(intern!(py, "release")).map(drop))
 }
 
 /// The core has run: from now on a miss loads what is pending.
@@ -398,11 +415,13 @@ struct Suspended<'py> {
 }
 
 impl<'py> Suspended<'py> {
-    /// Takes the module's overlays away, to make room for those of `next`.
+    /// Makes room for the overlays of `next`. Until its core has run, those that were there still answer.
     fn new(module: &Bound<'py, PyModule>, dict: &Bound<'py, PyDict>, next: Option<&Image>) -> PyResult<Option<Self>> {
         let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(None) };
         load_left_behind(dict, &state, next);
-        deactivate(module, dict)?;
+        if next.is_none() {
+            deactivate(module, dict)?;
+        }
         let name = intern!(module.py(), "__overlays__");
         let record = dict.get_item(name)?;
         if record.is_some() {
@@ -417,6 +436,9 @@ impl<'py> Suspended<'py> {
             dict.set_item(intern!(module.py(), "__overlays__"), record)?;
         }
         state::register(dict, Arc::clone(&self.state));
+        for entry in self.state.stay() {
+            load::record_loaded(dict, &load::name_of(&self.state, dict.py(), entry)?)?;
+        }
         if !self.state.pending().is_empty() {
             pending_module::make_pending(module)?;
         }

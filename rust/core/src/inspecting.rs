@@ -1,6 +1,7 @@
 //! What `overlay-import inspect` shows of a file.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use overlay_file::marshal::{self, Bodies, Hollow};
 use overlay_file::{Image, Kind};
@@ -8,9 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::capi::code;
+use crate::freshness::SourceFile;
 use crate::level::Level;
 use crate::state::MUST_LOAD_SHIFT;
-use crate::{bodies, cache_path as paths, freshness, handles};
+use crate::{bodies, cache_path as paths, freshness, handles, trust};
 
 /// The cache file of a source file, for this interpreter and a level.
 #[pyfunction]
@@ -18,16 +20,31 @@ pub fn cache_path(source: &Bound<'_, PyAny>, level: Level) -> PyResult<std::ffi:
     Ok(paths::of(source, level)?.into_os_string())
 }
 
-/// Why the cache file `path` does not stand for `source`; `None` where it does. Reads no payload but the core.
+/// Why the cache file `path` is not used for `source`; `None` where it is. Reads no payload but the core.
 #[pyfunction]
-pub fn why_stale(py: Python<'_>, path: PathBuf, source: PathBuf) -> PyResult<Option<String>> {
+pub fn why_unused(py: Python<'_>, path: PathBuf, source: PathBuf) -> PyResult<Option<String>> {
     let image = match Image::open(&path) {
         Ok(image) => image,
         Err(error) => return Ok(Some(error.to_string())),
     };
-    match freshness::reason_against(py, handles::get(py)?, &image, &source)? {
-        Some(reason) => Ok(Some(reason)),
-        None => Ok(image.payload(0).err().map(|error| error.to_string())),
+    let source = SourceFile::new(source);
+    if let Some(reason) = freshness::reason_against(py, handles::get(py)?, &image, &source)? {
+        return Ok(Some(reason));
+    }
+    let reason = reason_against_writers(&path, &source);
+    Ok(reason.or_else(|| image.payload(0).err().map(|error| error.to_string())))
+}
+
+/// Why the cache file `path` of `source`, ours or CPython's own, must not be believed; `None` where it may.
+#[pyfunction]
+pub fn why_untrusted(path: PathBuf, source: PathBuf) -> Option<String> {
+    reason_against_writers(&path, &SourceFile::new(source))
+}
+
+fn reason_against_writers(path: &Path, source: &SourceFile) -> Option<String> {
+    match fs::metadata(path) {
+        Ok(file) => trust::reason_against_cache(&file, source),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -31,6 +31,7 @@ mod payloads;
 mod public;
 mod recording;
 mod state;
+mod trust;
 
 /// The native half of overlay_import. Private: its face is the package's.
 #[pymodule]
@@ -51,7 +52,7 @@ mod _core {
     #[pymodule_export]
     use crate::importing::_compile_source;
     #[pymodule_export]
-    use crate::inspecting::{cache_path, describe_file, why_stale};
+    use crate::inspecting::{cache_path, describe_file, why_untrusted, why_unused};
     #[pymodule_export]
     use crate::learning::start_training;
     #[pymodule_export]
@@ -60,6 +61,8 @@ mod _core {
     use crate::public::{get_overlay, load_overlay, module_status};
     #[pymodule_export]
     use crate::recording::{start_recording, stop_recording};
+    #[pymodule_export]
+    use crate::trust::trust_others;
 
     /// In an entry's flags: the overlay's name is `('lazy', attribute)`.
     #[pymodule_export]

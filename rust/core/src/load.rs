@@ -15,7 +15,7 @@ use pyo3::types::{PyCode, PyDict, PySet};
 use crate::capi::{call, code};
 use crate::public::Outcome;
 use crate::recording::{Watch, What};
-use crate::state::{ANNOTATES, DYNAMIC, MUST_LOAD_SHIFT, STARTS_PROGRAM, State};
+use crate::state::{self, ANNOTATES, DYNAMIC, MUST_LOAD_SHIFT, STARTS_PROGRAM, Stage, State};
 use crate::{errors, handles, importing, names};
 
 /// Loads the overlay `entry` unless it is recorded as loaded, or again where `force` says so.
@@ -24,14 +24,29 @@ use crate::{errors, handles, importing, names};
 pub fn load(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
     let py = dict.py();
     let locked = acquire(py, state)?;
-    let result = load_once(dict, state, entry, force);
+    // A reload may have ended while we waited.
+    let is_gone = state.stage() == Stage::Gone;
+    let result = if is_gone { Ok(Outcome::AlreadyLoaded) } else { load_once(dict, state, entry, force) };
     if let Some(lock) = locked {
         lock.call_method0(intern!(py, "release"))?;
+    }
+    if is_gone {
+        return load_from_next(dict, state, entry, force);
     }
     result.map_err(|error| match error.is_instance_of::<PyAttributeError>(py) {
         true => errors::wrap(py, state, error),
         false => error,
     })
+}
+
+/// Loads what a reload has put in the overlay's place.
+fn load_from_next(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
+    let name = state.image.entry(entry).and_then(|entry| entry.name);
+    let next = state::of_dict(dict.as_ptr()).filter(|next| next.stage() != Stage::Gone);
+    match next.and_then(|next| Some((next.image.find(name?.key)?, next))) {
+        Some((entry, next)) => load(dict, &next, entry, force),
+        None => Ok(Outcome::AlreadyLoaded),
+    }
 }
 
 /// Loads pending lazy overlays. A name that the program has bound itself stays as it is.
@@ -143,7 +158,7 @@ fn is_recorded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<bo
 }
 
 /// Waits for other loads of this module; `None` where waiting would be a deadlock.
-fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, PyAny>>> {
     let lock = state.lock(py)?;
     match call::function(&lock.getattr(intern!(py, "acquire"))?, ()) {
         Ok(_) => Ok(Some(lock)),
@@ -179,7 +194,9 @@ fn run(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, name: &Bound<'_
         Ok(code) => run_code(dict, &code)?,
         Err(constant) => bind_constant(dict, name, constant.into_inner())?,
     }
-    record_loaded(dict, name)?;
+    if state.records(entry) {
+        record_loaded(dict, name)?;
+    }
     load_needs(dict, state, entry, false)
 }
 
@@ -216,7 +233,7 @@ fn bind_constant(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>, constant: Bo
     }
 }
 
-fn record_loaded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+pub fn record_loaded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = dict.py();
     match record(dict)? {
         Some(record) => record.add(name),

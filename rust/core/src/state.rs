@@ -52,6 +52,19 @@ pub struct State {
     /// The lock that serialises the module's loads, and the number of the process that made it.
     lock: Mutex<Option<(u32, Py<PyAny>)>>,
     progress: Mutex<Progress>,
+    /// While a reload runs the core: the state of the overlays that were there before, which answers misses until then.
+    before: Mutex<Option<Arc<State>>>,
+}
+
+/// What a reload has made of a state.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    #[default]
+    Serving,
+    /// It answers misses while the new core runs, and what it loads is not recorded: the record is the new one's.
+    Leaving,
+    /// There is another in its place.
+    Gone,
 }
 
 #[derive(Default)]
@@ -66,6 +79,9 @@ struct Progress {
     exposed: bool,
     slow_reads: u32,
     eager: Option<String>,
+    stage: Stage,
+    /// What was loaded while leaving.
+    unrecorded: Vec<u32>,
 }
 
 impl Progress {
@@ -74,7 +90,9 @@ impl Progress {
     }
 
     fn wants_watch(&self) -> bool {
-        self.pending > 0 && (self.exposed || self.mentioned.iter().any(|&entry| !self.is_settled(entry)))
+        // The new core of a reload may read anything that is still there.
+        let is_asked = self.exposed || self.stage == Stage::Leaving;
+        self.pending > 0 && (is_asked || self.mentioned.iter().any(|&entry| !self.is_settled(entry)))
     }
 }
 
@@ -100,7 +118,43 @@ impl State {
             origin,
             lock: Mutex::default(),
             progress: Mutex::new(progress),
+            before: Mutex::default(),
         })
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.progress.lock().stage
+    }
+
+    /// Goes on, as the reload failed; gives what was loaded meanwhile.
+    pub fn stay(&self) -> Vec<u32> {
+        let mut progress = self.progress.lock();
+        progress.stage = Stage::Serving;
+        std::mem::take(&mut progress.unrecorded)
+    }
+
+    /// The overlays of `before` answer misses until `take_over`.
+    pub fn come_after(&self, before: Arc<State>) {
+        before.progress.lock().stage = Stage::Leaving;
+        *self.before.lock() = Some(before);
+    }
+
+    /// From now on this state answers. To be called with the lock of the one before.
+    pub fn take_over(&self) {
+        let before = self.before.lock().take();
+        if let Some(before) = before {
+            before.progress.lock().stage = Stage::Gone;
+        }
+    }
+
+    /// Whether what is loaded is to be recorded; notes it where not.
+    pub fn records(&self, entry: u32) -> bool {
+        let mut progress = self.progress.lock();
+        let records = progress.stage != Stage::Leaving;
+        if !records {
+            progress.unrecorded.push(entry);
+        }
+        records
     }
 
     /// The module's name in quotes, for a message.
@@ -228,10 +282,17 @@ impl State {
 
     /// Makes the module's class and its dict's type what the pending overlays ask for: plain when there are none.
     pub fn refresh(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let (pending, watch) = {
+        let before = self.before.lock().clone();
+        if let Some(before) = before {
+            return before.refresh(dict);
+        }
+        let (stage, pending, watch) = {
             let progress = self.progress.lock();
-            (progress.pending, progress.wants_watch())
+            (progress.stage, progress.pending, progress.wants_watch())
         };
+        if stage == Stage::Gone {
+            return Ok(());
+        }
         pending_dict::set(dict, watch)?;
         match self.module(dict.py()) {
             Some(module) if pending == 0 => pending_module::make_plain(&module)?,
@@ -257,6 +318,13 @@ pub fn of_dict(dict: *mut pyo3::ffi::PyObject) -> Option<Arc<State>> {
 
 pub fn of_module(module: &Bound<'_, PyModule>) -> Option<Arc<State>> {
     of_dict(module.dict().as_ptr())
+}
+
+/// The state that answers misses of the module with this dict.
+pub fn answering(dict: *mut pyo3::ffi::PyObject) -> Option<Arc<State>> {
+    let state = of_dict(dict)?;
+    let before = state.before.lock().clone();
+    Some(before.unwrap_or(state))
 }
 
 pub fn register(dict: &Bound<'_, PyDict>, state: Arc<State>) {

@@ -1,5 +1,6 @@
 //! The images of the overlay files last used, so that one file is opened and checked once.
 
+use std::fs::Metadata;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,20 +20,21 @@ impl Cache {
         Cache(Mutex::new(LruCache::new(capacity)))
     }
 
-    /// The image of the file that `path` names now; never of one that stood there before. Files
-    /// without overlays are not kept: they are read once and done with.
-    pub fn open(&self, path: &Path) -> Result<Arc<Image>, FileError> {
+    /// The image of the file that `path` names now, never of one that stood there before; and what
+    /// the file system knows of that file. Files without overlays are not kept: they are read once
+    /// and done with.
+    pub fn open(&self, path: &Path) -> Result<(Arc<Image>, Metadata), FileError> {
         let opening = Opening::start(path)?;
-        let fingerprint = opening.fingerprint();
+        let (fingerprint, metadata) = (opening.fingerprint(), opening.metadata().clone());
         if let Some(image) = self.0.lock().get(&fingerprint) {
-            return Ok(image.clone());
+            return Ok((image.clone(), metadata));
         }
         let image = Arc::new(opening.finish()?);
         if image.len() > 1 {
             // What is put out is dropped, and unmapped, only after the lock.
             let _put_out = self.0.lock().push(fingerprint, image.clone());
         }
-        Ok(image)
+        Ok((image, metadata))
     }
 
     /// Forgets all images.

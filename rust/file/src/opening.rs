@@ -1,5 +1,6 @@
 //! From a path to an image, in two steps: up to the trailer, which tells files apart, and the rest.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ const SMALL: u64 = 16 * 1024;
 pub(crate) struct Opening {
     bytes: Bytes,
     trailer: Trailer,
-    inode: (u64, u64),
+    metadata: Metadata,
 }
 
 /// Says which file this is, and with which content. No clock in it: a file replaced within one tick
@@ -40,11 +41,15 @@ impl Opening {
             len @ ..=SMALL => Bytes::Whole(Memory::read(&file, len)?),
             len => Bytes::OnDisk(OnDisk::with_len(file, len)),
         };
-        Ok(Opening { trailer: Trailer::read(bytes.source())?, inode: (metadata.dev(), metadata.ino()), bytes })
+        Ok(Opening { trailer: Trailer::read(bytes.source())?, metadata, bytes })
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint { inode: self.inode, trailer: self.trailer.checksum }
+        Fingerprint { inode: (self.metadata.dev(), self.metadata.ino()), trailer: self.trailer.checksum }
+    }
+
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     pub fn finish(self) -> Result<Image, FileError> {

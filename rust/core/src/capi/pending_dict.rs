@@ -84,7 +84,7 @@ unsafe fn with_dict<T>(op: *mut ffi::PyObject, failed: T, work: impl FnOnce(&Bou
 
 /// Loads what is pending under `key`.
 fn touch(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(()) };
+    let Some(state) = state::answering(dict.as_ptr()) else { return Ok(()) };
     touch_with(&state, dict, key).map(drop)
 }
 
@@ -102,7 +102,7 @@ fn touch_with(state: &Arc<State>, dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAn
 
 /// Loads all that is pending.
 fn settle(dict: &Bound<'_, PyDict>) -> PyResult<()> {
-    match state::of_dict(dict.as_ptr()) {
+    match state::answering(dict.as_ptr()) {
         Some(state) => load::load_pending(dict, &state, state.pending_in_view()),
         None => Ok(()),
     }
@@ -113,7 +113,7 @@ pub fn names<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyList>> {
     let py = dict.py();
     // SAFETY: PyDict_Keys takes any dict past the methods of its type; the result is a new list or null.
     let names = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDict_Keys(dict.as_ptr()))?.cast_into::<PyList>()? };
-    let Some(state) = state::of_dict(dict.as_ptr()) else { return Ok(names) };
+    let Some(state) = state::answering(dict.as_ptr()) else { return Ok(names) };
     for entry in state.pending_in_view() {
         if let Some(attribute) = lazy_attribute(&load::name_of(&state, py, entry)?) {
             if !dict_contains(dict, &attribute)? {
@@ -158,7 +158,7 @@ unsafe extern "C" fn subscript(op: *mut ffi::PyObject, key: *mut ffi::PyObject) 
 }
 
 fn missing(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>) -> PyResult<*mut ffi::PyObject> {
-    if let Some(state) = state::of_dict(dict.as_ptr()) {
+    if let Some(state) = state::answering(dict.as_ptr()) {
         if touch_with(&state, dict, key)? {
             if let Some(value) = dict.get_item(key)? {
                 return Ok(value.into_ptr());

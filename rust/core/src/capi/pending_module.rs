@@ -5,6 +5,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
@@ -63,6 +64,10 @@ fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     types::same_layout(&py.get_type::<PyModule>(), c"builtins.module", c"module", slots)
 }
 
+fn answering(module: &Bound<'_, PyModule>) -> Option<Arc<State>> {
+    state::answering(module.dict().as_ptr())
+}
+
 /// Runs `work` with the module as a Python object; a Rust error becomes the Python exception and `failed`.
 unsafe fn with_module<T>(
     op: *mut ffi::PyObject,
@@ -106,7 +111,7 @@ unsafe extern "C" fn getattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject) 
 fn before_reading(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<bool> {
     let py = module.py();
     if name == intern!(py, "__annotations__").as_ptr() || name == intern!(py, "__annotate__").as_ptr() {
-        if let Some(state) = state::of_module(module) {
+        if let Some(state) = answering(module) {
             load::load_annotating(&module.dict(), &state)?;
         }
     }
@@ -117,7 +122,7 @@ fn before_reading(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyR
 fn as_plain(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject, found: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let py = module.py();
     if name == intern!(py, "__dict__").as_ptr() {
-        if let Some(state) = state::of_module(module) {
+        if let Some(state) = answering(module) {
             state.expose();
             // Failing to make a type object leaves the dict as it is.
             let _ = state.refresh(&module.dict());
@@ -143,7 +148,7 @@ fn missing(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<*
     }
     // SAFETY: the interpreter gave us a live name.
     let name = unsafe { Bound::from_borrowed_ptr(py, name) };
-    let pending = state::of_module(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));
+    let pending = answering(module).and_then(|state| state.pending_entry(&name).map(|entry| (state, entry)));
     let Some((state, entry)) = pending else { return call::module_getattr(module, &name) };
     load::load(&module.dict(), &state, entry, false)?;
     call::module_getattr(module, &name).map_err(|error| with_note(&state, &name, entry, error))
@@ -189,7 +194,7 @@ fn before_binding(
     name: &Bound<'_, PyAny>,
     value: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Binding> {
-    let Some(state) = state::of_module(module) else { return Ok(Binding::ToDo) };
+    let Some(state) = answering(module) else { return Ok(Binding::ToDo) };
     let dict = module.dict();
     if takes_over(name, value) {
         load::load_pending(&dict, &state, state.pending())?;
