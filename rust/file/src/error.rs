@@ -34,8 +34,10 @@ pub enum FileError {
     DuplicateName,
     /// An entry needs one that is no overlay of the file.
     BadNeed { entry: u32, needs: u32 },
-    /// More than the format, or the memory, can hold.
+    /// More than the format can hold.
     TooLarge(&'static str),
+    /// There is no memory left for what is to be read.
+    Memory,
     /// Bytes that `marshal` did not write.
     Marshal { offset: usize },
 }
@@ -47,6 +49,22 @@ pub enum Part {
     Payload(u32),
     Directory,
     Trailer,
+}
+
+impl FileError {
+    /// Whether it is the memory that is at fault, and not the file.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::OutOfMemory,
+            _ => false,
+        }
+    }
+
+    /// Whether the bytes are at fault: another look would find the same.
+    pub fn is_damage(&self) -> bool {
+        !matches!(self, Self::Memory | Self::Io(_) | Self::Vanished)
+    }
 }
 
 impl fmt::Display for FileError {
@@ -71,6 +89,7 @@ impl fmt::Display for FileError {
                 write!(f, "entry {entry} needs {needs}, which is no overlay")
             }
             Self::TooLarge(what) => write!(f, "too large: {what}"),
+            Self::Memory => write!(f, "not enough memory"),
             Self::Marshal { offset } => write!(f, "no marshal data at byte {offset}"),
         }
     }

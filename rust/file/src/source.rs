@@ -91,7 +91,7 @@ pub(crate) fn within(source: &dyn Source, offset: u64, len: usize) -> Result<usi
 /// memory.
 pub(crate) fn zeroed(len: usize) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| FileError::TooLarge("memory needed"))?;
+    bytes.try_reserve_exact(len).map_err(|_| FileError::Memory)?;
     bytes.resize(len, 0);
     Ok(bytes)
 }

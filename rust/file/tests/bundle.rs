@@ -148,6 +148,17 @@ fn a_changed_bit_is_noticed() {
 }
 
 #[test]
+fn a_record_in_the_place_of_another_is_damaged() {
+    let mut bytes = written(&some_records());
+    let length = 28 + 4 + 40;
+    bytes.copy_within(..length, length);
+    let bundle = open(&bytes).unwrap();
+    let get = |number: u8| bundle.get(&Key::compiled(&[number; 3])).map(|found| found.is_some());
+    assert!(matches!((get(0), get(1), get(2)), (Ok(true), Err(FileError::Checksum(_)), Ok(true))));
+    assert_eq!(bundle.records().filter(Result::is_err).count(), 1);
+}
+
+#[test]
 fn the_same_key_twice_is_refused() {
     let record = || Record { key: Key::compiled(b"key"), value: b"value", rest: b"" };
     let error = BundleWriter::write(&mut Vec::new(), &settings(), &[record(), record()]);

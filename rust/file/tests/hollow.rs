@@ -128,6 +128,29 @@ fn the_docstring_stays_with_the_marker() {
 }
 
 #[test]
+fn code_among_its_own_constants_is_refused() {
+    let mut module = code("<module>", MODULE, &[b"r\0\0\0\0".to_vec()], 10);
+    module[0] |= 0x80;
+    assert!(hollow(&module, without(&[])).is_err());
+}
+
+#[test]
+fn scopes_that_share_their_constants_are_walked_once() {
+    // Each holds the next one twice; the innermost holds a function.
+    let mut inner = code("f", FUNCTION, &[none()], 200);
+    for depth in (1..60u32).rev() {
+        inner[0] |= 0x80;
+        let again = [&b"r"[..], &depth.to_le_bytes()].concat();
+        inner = code("C", MODULE, &[inner, again], 10);
+    }
+    inner[0] |= 0x80;
+    let Hollow { core, bodies } = of(&inner, without(&[]));
+    assert_eq!(bodies.len(), 1);
+    assert!(core.len() < inner.len());
+    canonical(&core).unwrap();
+}
+
+#[test]
 fn what_is_no_code_is_left_as_it_is() {
     assert_eq!(of(b"N", without(&[])), Hollow { core: b"N".to_vec(), bodies: Vec::new() });
     assert!(hollow(b"c", without(&[])).is_err());

@@ -126,9 +126,20 @@ fn every_type_is_read() {
 }
 
 #[test]
-fn an_object_that_holds_itself_is_possible() {
-    let list = b"\xdb\x01\0\0\0r\0\0\0\0";
-    assert_eq!(of(list), list);
+fn an_object_that_holds_itself_is_refused() {
+    assert!(is_refused(b"\xdb\x01\0\0\0r\0\0\0\0"));
+    assert!(is_refused(b"\xa9\x02N)\x01r\0\0\0\0"));
+    assert!(!is_refused(b")\x02\xa9\x02NNr\0\0\0\0"));
+}
+
+#[test]
+fn a_large_string_in_many_elements_is_not_written_for_each_of_them() {
+    let element = |number: u32| [&b")\x02r\0\0\0\0i"[..], &number.to_le_bytes()].concat();
+    let elements: Vec<u8> = (0..4_000).rev().flat_map(element).collect();
+    let large = [&b"\xe1\0\0\x10\0"[..], &vec![b'x'; 1 << 20]].concat();
+    // 4 GB, if it were.
+    let set = [&b")\x02"[..], &large, b">\xa0\x0f\0\0", &elements].concat();
+    assert!(of(&set).ends_with(b")\x02r\0\0\0\0i\xff\x0e\0\0"));
 }
 
 #[test]
@@ -169,8 +180,8 @@ fn nesting_of_any_depth_does_not_use_up_the_stack() {
 fn a_graph_made_to_explode_does_not() {
     let mut pairs = b">\x01\0\0\0".to_vec();
     pairs.extend(b"\xa9\x02".repeat(60));
-    pairs.extend(b"z\x02ab");
-    for depth in (0..60u32).rev() {
+    pairs.extend(b"\xfa\x02ab");
+    for depth in (1..=60u32).rev() {
         pairs.push(b'r');
         pairs.extend(depth.to_le_bytes());
     }

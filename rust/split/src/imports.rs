@@ -38,7 +38,7 @@ fn imports_in(split: &Split, part: Text) -> &[Range<usize>] {
 
 #[derive(Default)]
 pub struct Imports {
-    /// Where the names stand, in the order of the source.
+    /// Where the names stand: statement by statement in the order of the source.
     pub names: Vec<Range<usize>>,
     /// The column of the `def` or `class` that the line stands in: what is imported there is not the module's.
     definition: Option<usize>,

@@ -101,12 +101,15 @@ pub(crate) fn cut(source: &str, found: Found) -> Split {
             text: Text { start, end: source.len(), first_line: line + 1 },
         });
     }
+    let mut imports = found.imports.names;
+    // The names of a statement are known at its start, a `super` within it only later.
+    imports.sort_by_key(|name| name.start);
     let mut lines = LineCounter::new(bytes);
     Split {
         core,
         has_statements: overlays.iter().any(|overlay| overlay.form == Form::Statement),
         overlays,
-        imports: found.imports.names,
+        imports,
         ignored: found.ignored.into_iter().map(|at| lines.line_of(at)).collect(),
     }
 }

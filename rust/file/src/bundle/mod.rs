@@ -212,7 +212,12 @@ impl Bundle {
         if start > end || end > self.source.len() {
             return Err(FileError::Bounds("rest"));
         }
-        Ok(Found { key: RECORD_HEAD_LEN..RECORD_HEAD_LEN + key, rest: start..end, bytes })
+        let found = Found { key: RECORD_HEAD_LEN..RECORD_HEAD_LEN + key, rest: start..end, bytes };
+        // Another record may have come to stand in this one's place.
+        match checksum(found.key()) == slot.hash {
+            true => Ok(found),
+            false => Err(damaged()),
+        }
     }
 
     /// The bytes of the file from `offset` on. Who reads on where the last read ended gets them out of one large read.

@@ -1,6 +1,8 @@
 //! The order of the elements of frozensets.
 
-use super::graph::Graph;
+use std::cmp::Ordering;
+
+use super::graph::{Graph, Node};
 
 impl Graph<'_> {
     /// Gives every frozenset one order. Numbers hash the same in every process, and are never
@@ -14,22 +16,35 @@ impl Graph<'_> {
                 continue;
             }
             let mut children = node.children.clone();
-            children.sort_by_cached_key(|child| self.without_flags(*child));
+            children.sort_by(|one, other| self.compare(*one, *other));
             self.nodes[number].children = children;
         }
     }
 
-    /// The marshal data of an object without flags or references; of a very large one, the start.
-    fn without_flags(&self, number: u32) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut rest = vec![number];
+    /// Compares the marshal data of two objects, without flags or references; of very large ones, the start.
+    fn compare(&self, one: u32, other: u32) -> Ordering {
+        let (mut ones, mut others) = (vec![one], vec![other]);
         // Every object may be there once; more would be a graph made to explode.
         for _ in 0..self.nodes.len() {
-            let Some(number) = rest.pop() else { break };
-            let node = &self.nodes[number as usize];
-            node.write_start(false, &mut out);
-            rest.extend(node.children.iter().rev());
+            let (Some(one), Some(other)) = (ones.pop(), others.pop()) else { break };
+            let [one, other] = [one, other].map(|number| &self.nodes[number as usize]);
+            if !std::ptr::eq(one, other) {
+                match one.start().cmp(&other.start()) {
+                    Ordering::Equal => {}
+                    order => return order,
+                }
+            }
+            ones.extend(one.children.iter().rev());
+            others.extend(other.children.iter().rev());
         }
-        out
+        Ordering::Equal
+    }
+}
+
+impl Node<'_> {
+    fn start(&self) -> Vec<u8> {
+        let mut start = Vec::new();
+        self.write_start(false, &mut start);
+        start
     }
 }

@@ -21,9 +21,11 @@ pub(super) struct Node<'a> {
     pub line: &'a [u8],
     /// Of a string, whether any of those equal to it was interned.
     pub interned: bool,
+    /// Whether children are still missing.
+    pub open: bool,
 }
 
-/// All objects; the first holds the others. A string, a number or a bytes object is there once.
+/// All objects; the first holds the others, and none holds itself. A string, a number or a bytes object is there once.
 pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Graph<'a> {
 impl<'a> Graph<'a> {
     /// Adds an object without children.
     pub fn push(&mut self, kind: u8, data: &'a [u8]) -> u32 {
-        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false });
+        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false, open: false });
         // A stream is too short for this many objects: each is a byte of it at least.
         self.nodes.len() as u32 - 1
     }

@@ -6,6 +6,8 @@
 //!
 //! Code that runs as soon as its function is made (comprehensions, the scopes of type parameters) stays.
 
+use hashbrown::{HashMap, HashSet};
+
 use super::graph::{CODE_CONSTS, CODE_FILENAME, CODE_NAME, CODE_QUALNAME, Graph};
 use crate::FileError;
 
@@ -62,30 +64,40 @@ pub fn hollow(marshalled: &[u8], bodies: Bodies<'_>) -> Result<Hollow, FileError
             graph.rename_file(function.code, unnamed, filename);
         } else {
             let marker = graph.marker(function.code, &numbers[taken.len()], bodies.docstring_flag);
-            graph.nodes[function.consts as usize].children[function.place] = marker;
+            for (consts, place) in &function.places {
+                graph.nodes[*consts as usize].children[*place] = marker;
+            }
             taken.push(payload);
         }
     }
     Ok(Hollow { core: graph.write(), bodies: taken })
 }
 
-/// A function's code, and where it stands: in the `place` of a tuple of constants.
+/// A function's code, and where it stands: in which tuples of constants, at which place there.
 struct Function {
     code: u32,
-    consts: u32,
-    place: usize,
+    places: Vec<(u32, usize)>,
 }
 
 impl<'a> Graph<'a> {
     /// The functions that the module makes when it is imported, in the order of its constants.
     fn functions(&self) -> Vec<Function> {
-        let mut functions = Vec::new();
+        let mut functions: Vec<Function> = Vec::new();
+        let mut numbers = HashMap::new();
         let mut scopes = vec![0];
+        // Each tuple once: scopes that share theirs may be made to come by many ways.
+        let mut seen = HashSet::new();
         while let Some(scope) = scopes.pop() {
-            let Some(consts) = self.child(scope, CODE_CONSTS) else { continue };
+            let Some(consts) = self.child(scope, CODE_CONSTS).filter(|consts| seen.insert(*consts)) else { continue };
             for (place, &code) in self.nodes[consts as usize].children.iter().enumerate() {
                 match self.scope_of(code) {
-                    Some(Scope::Function) => functions.push(Function { code, consts, place }),
+                    Some(Scope::Function) => {
+                        let number = *numbers.entry(code).or_insert(functions.len());
+                        if number == functions.len() {
+                            functions.push(Function { code, places: Vec::new() });
+                        }
+                        functions[number].places.push((consts, place));
+                    }
                     Some(Scope::Run) => scopes.push(code),
                     Some(Scope::Left) | None => {}
                 }

@@ -55,6 +55,7 @@ impl<'a> Reader<'a> {
         while let Some(open) = self.open.last_mut() {
             let parent = open.node;
             if open.missing == Some(0) {
+                self.nodes[parent].open = false;
                 self.open.pop();
                 continue;
             }
@@ -94,7 +95,9 @@ impl<'a> Reader<'a> {
         let node = match kind {
             b'r' => {
                 let number = self.fields.u32()?;
-                return self.numbered.get(number as usize).copied();
+                let node = self.numbered.get(number as usize).copied()?;
+                // No compiler makes an object that holds itself, and a walk through one would have no end.
+                return (!self.nodes[node as usize].open).then_some(node);
             }
             _ if is_singleton(kind) => return self.once(kind, &[]),
             b'z' | b'Z' | b'a' | b'A' | b'u' | b't' => self.string(kind)?,
@@ -156,7 +159,9 @@ impl<'a> Reader<'a> {
         };
         let node = self.nodes.len();
         self.open.push(Open { node, missing });
-        self.push(kind, self.since(before))
+        let number = self.push(kind, self.since(before))?;
+        self.nodes[node].open = true;
+        Some(number)
     }
 
     /// What has been read since there were these bytes before us.
@@ -177,7 +182,7 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, kind: u8, data: &'a [u8]) -> Option<u32> {
         let node = u32::try_from(self.nodes.len()).ok()?;
-        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false });
+        self.nodes.push(Node { kind, data, children: Vec::new(), line: &[], interned: false, open: false });
         Some(node)
     }
 

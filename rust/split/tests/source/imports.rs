@@ -26,6 +26,11 @@ fn a_from_import_binds_the_names_or_their_aliases() {
 }
 
 #[test]
+fn a_module_called_super_comes_before_what_is_imported_from_it() {
+    assert_eq!(imports("from super import a, b"), ["super", "a", "b"]);
+}
+
+#[test]
 fn a_star_import_binds_no_name_that_the_source_shows() {
     assert!(imports("from os import *").is_empty());
 }
