@@ -43,6 +43,9 @@ try:
     if "t" in sys.abiflags:
         # Importing the native half would switch the GIL on for the whole program.
         raise ImportError("free-threaded builds are not supported")
+    if hasattr(sys, "gettotalrefcount") and os.environ.get("OVERLAY_IMPORT_DEBUG_BUILD") != "1":
+        # Placeholders are at odds with what some of them assert of functions and frames.
+        raise ImportError("debug builds are not supported")
     from overlay_import._core import get_overlay, load_overlay, module_status
     from overlay_import._hook import Installation
 except ImportError as _error:

@@ -306,6 +306,97 @@ def test_a_fork_out_of_an_overlay_lets_both_processes_finish_it(project):
     assert project.run(code, timeout=20).stdout == "xy 0\n" * 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_while_another_thread_imports_the_compiler_does_not_hang_the_child(project):
+    project.write("first", "VALUE = 1\n")
+    project.write("second", "VALUE = 2\ndef area(side):\n    return side * VALUE\n")
+    code = """
+        import os, sys, threading, time, warnings
+        from importlib.machinery import PathFinder, SourceFileLoader
+        warnings.simplefilter("ignore")
+        begun, end = [], []
+        class Slow(SourceFileLoader):
+            def exec_module(self, module):
+                begun.append(True)
+                while not end:
+                    time.sleep(0.001)
+                super().exec_module(module)
+        class Finder:
+            def find_spec(name, path, target=None):
+                if name == "overlay_import._compiler":
+                    spec = PathFinder.find_spec(name, path, target)
+                    spec.loader = Slow(name, spec.loader.path)
+                    return spec
+        sys.meta_path.insert(0, Finder)
+        def work():
+            import first
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not begun:
+            time.sleep(0.001)
+        child = os.fork()
+        end.append(True)
+        if child == 0:
+            import second
+            os._exit(second.area(3))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        thread.join()
+        import first, second
+        print(first.VALUE, second.area(4))
+    """
+    assert project.run(code, timeout=20).stdout == "6\n1 8\n"
+
+
+INTERRUPTED = """
+import signal, sys, threading
+import m
+names = sorted(name for name in dir(m) if name.startswith("x"))
+
+class Interrupt(Exception):
+    pass
+
+raised = caught = 0
+lost = []
+sys.unraisablehook = lost.append
+
+def handler(*_):
+    global raised
+    raised += 1
+    raise Interrupt
+
+signal.signal(signal.SIGALRM, handler)
+for _ in range(20):
+    left = iter(names)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+        while True:
+            try:
+                for name in left:
+                    getattr(m, name)
+                break
+            except Interrupt:
+                caught += 1
+    except Interrupt:
+        caught += 1
+    while True:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            break
+        except Interrupt:
+            caught += 1
+print(raised > 0, raised - caught, lost)
+thread = threading.Thread(target=lambda: print({getattr(m, name) for name in names}), daemon=True)
+thread.start()
+thread.join(20)
+print(thread.is_alive())
+"""
+
+
+def test_an_interrupt_in_a_load_is_neither_lost_nor_leaves_a_lock(project):
+    project.write("m", "".join(f"# overlay: lazy, x{number}\nx{number} = 1\n" for number in range(500)))
+    assert project.run(INTERRUPTED).stdout == "True 0 []\n{1}\nFalse\n"
+
+
 ENDINGS = {
     "while a core runs": "import m",
     "while an overlay runs": "import n; n.x",

@@ -152,7 +152,7 @@ impl Bodies {
         let home = &self.home;
         let payload = home.image().and_then(|image| image.payload(number)).map_err(|error| {
             importing::discard_bad_file(home.cache_path.bind(py), number);
-            errors::corrupt(py, home.name.bind(py), &home.cache_path, &error)
+            errors::unreadable(py, home.name.bind(py), &home.cache_path, &error)
         })?;
         learning::has_read(home);
         let code = code::unmarshal(py, &payload)?.cast_into::<PyCode>()?;

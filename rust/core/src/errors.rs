@@ -1,9 +1,9 @@
 //! The one place where what goes wrong becomes a Python exception.
 
 use overlay_file::FileError;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use crate::state::State;
 
@@ -48,15 +48,21 @@ pub fn no_overlays(module: &Bound<'_, PyModule>) -> PyErr {
     raise(py, "OverlayNotFoundError", message, &name, None)
 }
 
-/// `OverlayCorruptError`: the file no longer gives what the module was imported from.
-pub fn corrupt(py: Python<'_>, module: &Bound<'_, PyAny>, path: &Py<PyAny>, error: &FileError) -> PyErr {
+/// `OverlayCorruptError`: the file no longer gives what the module was imported from. `MemoryError` where it would.
+pub fn unreadable(py: Python<'_>, module: &Bound<'_, PyAny>, path: &Py<PyAny>, error: &FileError) -> PyErr {
+    if error.is_out_of_memory() {
+        return PyMemoryError::new_err(());
+    }
     let message = format!("the overlays of module {} cannot be read: {error}", quoted(module));
     raise(py, "OverlayCorruptError", message, module, Some(path))
 }
 
-/// A module's name in quotes, for a message.
+/// A module's name in quotes, for a message. Not its `repr`, in which a signal handler may raise.
 pub fn quoted(name: &Bound<'_, PyAny>) -> String {
-    name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+    match name.cast::<PyString>() {
+        Ok(name) => format!("'{}'", name.to_string_lossy()),
+        Err(_) => "?".to_owned(),
+    }
 }
 
 /// `OverlayError` around `cause`, which its reader would take for something else.

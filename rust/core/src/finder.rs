@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
 use crate::bundle::{self, Snapshot};
+use crate::capi::entry;
 use crate::handles;
 use crate::path_search::{Outcome, PathSearch};
 
@@ -71,6 +72,17 @@ impl OverlayFinder {
         path: Option<Bound<'py, PyAny>>,
         target: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        entry::caught(|| self.find(fullname, path, target))
+    }
+}
+
+impl OverlayFinder {
+    fn find<'py>(
+        &self,
+        fullname: &Bound<'py, PyString>,
+        path: Option<Bound<'py, PyAny>>,
+        target: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = fullname.py();
         if !self.path_finder_is_used(py)? {
             return Ok(None);
@@ -96,9 +108,7 @@ impl OverlayFinder {
         }
         Ok(Some(spec))
     }
-}
 
-impl OverlayFinder {
     /// A program that takes `PathFinder` away wants nothing found on the path.
     fn path_finder_is_used(&self, py: Python<'_>) -> PyResult<bool> {
         let meta_path = handles::get(py)?.sys.bind(py).get_item(intern!(py, "meta_path"))?;

@@ -12,9 +12,9 @@ use crate::level::Level;
 pub struct Handles {
     /// `importlib._bootstrap._call_with_frames_removed`: tracebacks leave out what runs below it.
     pub call_with_frames_removed: Py<PyAny>,
-    /// `importlib._bootstrap._ModuleLock`: re-entrant, and knows deadlocks with the import locks.
-    pub module_lock: Py<PyAny>,
-    pub deadlock_error: Py<PyAny>,
+    /// `importlib._bootstrap`, which knows who waits for an import.
+    pub bootstrap: Py<PyAny>,
+    pub allocate_lock: Py<PyAny>,
     pub verbose_message: Py<PyAny>,
     pub fix_co_filename: Py<PyAny>,
     pub cache_from_source: Py<PyAny>,
@@ -71,8 +71,7 @@ impl Handles {
         let optimize: u8 = flags.getattr("optimize")?.extract()?;
         Ok(Self {
             call_with_frames_removed: bootstrap.getattr("_call_with_frames_removed")?.unbind(),
-            module_lock: bootstrap.getattr("_ModuleLock")?.unbind(),
-            deadlock_error: bootstrap.getattr("_DeadlockError")?.unbind(),
+            allocate_lock: py.import("_thread")?.getattr("allocate_lock")?.unbind(),
             verbose_message: bootstrap.getattr("_verbose_message")?.unbind(),
             fix_co_filename: py.import("_imp")?.getattr("_fix_co_filename")?.unbind(),
             cache_from_source: external.getattr("cache_from_source")?.unbind(),
@@ -88,6 +87,7 @@ impl Handles {
             version: Python::version_str().split(' ').next().unwrap_or_default().to_owned(),
             optimize,
             verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
+            bootstrap: bootstrap.into_any().unbind(),
         })
     }
 

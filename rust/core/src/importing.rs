@@ -3,6 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, ThreadId};
 
@@ -248,7 +249,7 @@ pub fn discard_bad_file(cache_path: &Bound<'_, PyAny>, entry: u32) {
     FILES.clear();
     let Ok(path) = cache_path.extract::<PathBuf>() else { return };
     // Another file may stand there by now, and whoever reads a bad one that cannot be removed is told again.
-    if Image::open(&path).is_ok_and(|image| image.payload(entry).is_err()) {
+    if Image::open(&path).is_ok_and(|image| image.payload(entry).is_err_and(|error| error.is_damage())) {
         let _ = fs::remove_file(path);
     }
 }
@@ -300,18 +301,19 @@ pub fn _compile_source<'py>(loader: &Bound<'py, PyAny>, cache: PathBuf) -> PyRes
     result.inspect_err(|error| error.set_traceback(py, None))
 }
 
-/// The compiler; `None` for the modules that it imports itself while this thread imports it.
+/// The compiler; `None` for the modules that it imports itself while this thread imports it, and where it never comes.
 fn compiler(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
     static COMPILER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static IMPORTING: Mutex<Option<ThreadId>> = Mutex::new(None);
-    let this = thread::current().id();
+    static IMPORTING: Mutex<Vec<(u32, ThreadId)>> = Mutex::new(Vec::new());
     if COMPILER.get(py).is_none() {
-        if *IMPORTING.lock() == Some(this) {
+        let this = (process::id(), thread::current().id());
+        // In a forked process nobody ends the import that another thread of its parent had begun.
+        if IMPORTING.lock().iter().any(|&other| other == this || other.0 != this.0) {
             return Ok(None);
         }
-        *IMPORTING.lock() = Some(this);
+        IMPORTING.lock().push(this);
         let imported = py.import("overlay_import._compiler");
-        *IMPORTING.lock() = None;
+        IMPORTING.lock().retain(|&other| other != this);
         let _ = COMPILER.set(py, imported?.into_any().unbind());
     }
     Ok(COMPILER.get(py).map(|compiler| compiler.bind(py)))
@@ -385,9 +387,12 @@ pub fn is_program(dict: &Bound<'_, PyDict>) -> PyResult<bool> {
 /// The new core has run. What other threads are loading of the old overlays is waited for: the new ones have the last word.
 fn take_over(py: Python<'_>, state: &State, previous: Option<&Suspended<'_>>) -> PyResult<()> {
     let Some(previous) = previous else { return Ok(()) };
-    let locked = load::acquire(py, &previous.state)?;
+    let held = previous.state.acquire(py)?;
     state.take_over();
-    locked.map_or(Ok(()), |lock| lock.call_method0(intern!(py, "release")).map(drop))
+    if let Some(held) = held {
+        held.release(py);
+    }
+    Ok(())
 }
 
 /// The core has run: from now on a miss loads what is pending.

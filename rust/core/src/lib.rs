@@ -25,6 +25,7 @@ mod inspecting;
 mod learning;
 mod level;
 mod load;
+mod module_lock;
 mod names;
 mod path_search;
 mod payloads;

@@ -1,8 +1,8 @@
 //! Loading an overlay: once, by one thread, in the module's namespace.
 //!
-//! A lock of importlib's own kind serialises the loads of a module: re-entrant, so that an overlay that comes back to
-//! itself sees the half-loaded module, and part of importlib's deadlock detection, so that loads that cross each other
-//! or an import all finish. No Rust lock is held while Python code runs.
+//! A lock serialises the loads of a module (`module_lock`): re-entrant, so that an overlay that comes back to itself sees
+//! the half-loaded module, and aware of deadlocks, so that loads that cross each other or an import all finish. No Rust
+//! lock is held while Python code runs.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::capi::{call, code};
 use crate::public::Outcome;
 use crate::recording::{Watch, What};
 use crate::state::{self, ANNOTATES, DYNAMIC, MUST_LOAD_SHIFT, STARTS_PROGRAM, Stage, State};
-use crate::{errors, handles, importing, names};
+use crate::{errors, importing, names};
 
 /// Loads the overlay `entry` unless it is recorded as loaded, or again where `force` says so.
 ///
 /// An exception of the overlay's code comes out as itself; an `AttributeError` wrapped in `OverlayError`.
 pub fn load(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, force: bool) -> PyResult<Outcome> {
     let py = dict.py();
-    let locked = acquire(py, state)?;
+    let held = state.acquire(py)?;
     // A reload may have ended while we waited.
     let is_gone = state.stage() == Stage::Gone;
     let result = if is_gone { Ok(Outcome::AlreadyLoaded) } else { load_once(dict, state, entry, force) };
-    if let Some(lock) = locked {
-        lock.call_method0(intern!(py, "release"))?;
+    if let Some(held) = held {
+        held.release(py);
     }
     if is_gone {
         return load_from_next(dict, state, entry, force);
@@ -136,7 +136,7 @@ pub fn name_of<'py>(state: &State, py: Python<'py>, entry: u32) -> PyResult<Boun
 pub fn stored<'py>(py: Python<'py>, state: &State, entry: u32) -> PyResult<Bound<'py, PyAny>> {
     let payload = state.image.payload(entry).map_err(|error| {
         importing::discard_bad_file(state.cache_path.bind(py), entry);
-        errors::corrupt(py, state.name.bind(py), &state.cache_path, &error)
+        errors::unreadable(py, state.name.bind(py), &state.cache_path, &error)
     })?;
     match state.image.entry(entry).and_then(|entry| entry.kind) {
         Some(Kind::Constant) => code::unmarshal(py, &payload),
@@ -154,16 +154,6 @@ fn is_recorded(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<bo
     match record(dict)? {
         Some(record) => record.contains(name),
         None => Ok(false),
-    }
-}
-
-/// Waits for other loads of this module; `None` where waiting would be a deadlock.
-pub fn acquire<'py>(py: Python<'py>, state: &State) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let lock = state.lock(py)?;
-    match call::function(&lock.getattr(intern!(py, "acquire"))?, ()) {
-        Ok(_) => Ok(Some(lock)),
-        Err(error) if error.is_instance(py, handles::get(py)?.deadlock_error.bind(py)) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

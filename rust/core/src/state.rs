@@ -5,7 +5,6 @@
 //! can ask for a lazy name any more, when the module does.
 
 use std::collections::HashMap;
-use std::process;
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, ThreadId};
 
@@ -15,7 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::capi::{pending_dict, pending_module};
-use crate::{errors, handles, names};
+use crate::module_lock::{Held, ModuleLock};
+use crate::{errors, names};
 
 /// File-entry flag: the overlay's name is `('lazy', attribute)`.
 pub const LAZY: u32 = 1;
@@ -49,8 +49,7 @@ pub struct State {
     pub cache_path: Py<PyAny>,
     pub origin: Origin,
     module: Py<PyWeakrefReference>,
-    /// The lock that serialises the module's loads, and the number of the process that made it.
-    lock: Mutex<Option<(u32, Py<PyAny>)>>,
+    lock: Arc<ModuleLock>,
     progress: Mutex<Progress>,
     /// While a reload runs the core: the state of the overlays that were there before, which answers misses until then.
     before: Mutex<Option<Arc<State>>>,
@@ -116,7 +115,7 @@ impl State {
             source_path,
             cache_path,
             origin,
-            lock: Mutex::default(),
+            lock: Arc::default(),
             progress: Mutex::new(progress),
             before: Mutex::default(),
         })
@@ -162,29 +161,15 @@ impl State {
         errors::quoted(self.name.bind(py))
     }
 
-    /// The lock that serialises the module's loads.
+    /// Waits for other threads' loads of the module; `None` where that would be a deadlock.
     ///
-    /// A forked process gets a new one: the thread that held the old one did not come along, nor will what it began end.
-    pub fn lock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(lock) = self.lock_of_this_process(py) {
-            return Ok(lock);
-        }
-        let name = format!("overlays of {}", self.quoted_name(py));
-        let made = handles::get(py)?.module_lock.call1(py, (name,))?;
-        if let Some(lock) = self.lock_of_this_process(py) {
-            return Ok(lock);
-        }
-        let before = self.lock.lock().replace((process::id(), made.clone_ref(py)));
-        if before.is_some() {
+    /// A forked process begins anew: the thread that held the lock did not come along, nor will what it began end.
+    pub fn acquire(&self, py: Python<'_>) -> PyResult<Option<Held>> {
+        if self.lock.renew() {
             let this = thread::current().id();
             self.progress.lock().running.retain(|&(_, thread)| thread == this);
         }
-        Ok(made.into_bound(py))
-    }
-
-    fn lock_of_this_process<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let lock = self.lock.lock();
-        lock.as_ref().filter(|(maker, _)| *maker == process::id()).map(|(_, lock)| lock.bind(py).clone())
+        self.lock.acquire(py)
     }
 
     /// The entry of the lazy overlay that a miss of `attribute` should load.

@@ -9,18 +9,17 @@
 
 use std::ffi::{CStr, c_int, c_long};
 use std::mem::offset_of;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::{ptr, slice};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCode;
 
-use super::{call, code};
+use super::entry::{entered, quietly};
+use super::{call, code, entry};
 use crate::compiled;
 use crate::compiled::key::{self, Key, Kind, Text};
 
@@ -148,52 +147,53 @@ unsafe extern "C" fn call_eval(function: Object, args: Args, nargsf: usize, kwna
 ///
 /// The arguments are those of a vectorcall of the function, and the GIL is held.
 unsafe fn run(place: usize, kind: Kind, function: Object, args: Args, nargsf: usize, kwnames: Object) -> Object {
-    // SAFETY: as above; the arguments live for the call.
-    unsafe {
-        let py = Python::assume_attached();
-        let Some(&plain) = PLAIN[place].get() else { return failed(py) };
-        let given = arguments(args, nargsf);
-        let found = match given.first() {
-            Some(&source) if is_text(source) && kwnames.is_null() => quietly(|| code_to_run(py, kind, given)),
-            _ => None,
-        };
-        let Some((code, source)) = found else {
-            return call::vectorcall(plain, function, args, nargsf, kwnames);
-        };
-        if call::audit_compile(source.bytes, intern!(py, "<string>")) < 0 {
-            return ptr::null_mut();
+    let work = |py: Python<'_>| {
+        // SAFETY: as above; the arguments live for the call.
+        unsafe {
+            let &plain = PLAIN[place].get().ok_or_else(entry::internal)?;
+            let given = arguments(args, nargsf);
+            let found = match given.first() {
+                Some(&source) if is_text(source) && kwnames.is_null() => quietly(|| code_to_run(py, kind, given)),
+                _ => None,
+            };
+            let Some((code, source)) = found else {
+                return Ok(call::vectorcall(plain, function, args, nargsf, kwnames));
+            };
+            if call::audit_compile(source.bytes, intern!(py, "<string>")) < 0 {
+                return Ok(ptr::null_mut());
+            }
+            let mut with_code = [ptr::null_mut(); 3];
+            with_code[..given.len()].copy_from_slice(given);
+            with_code[0] = code.as_ptr();
+            Ok(call::vectorcall(plain, function, with_code.as_ptr(), given.len(), ptr::null_mut()))
         }
-        let mut with_code = [ptr::null_mut(); 3];
-        with_code[..given.len()].copy_from_slice(given);
-        with_code[0] = code.as_ptr();
-        call::vectorcall(plain, function, with_code.as_ptr(), given.len(), ptr::null_mut())
-    }
+    };
+    // SAFETY: the interpreter calls this with the GIL held.
+    unsafe { entered(ptr::null_mut(), work) }
 }
 
 /// `compile`: a new code object, out of what is stored for the source.
 unsafe extern "C" fn call_compile(function: Object, args: Args, nargsf: usize, kwnames: Object) -> Object {
-    // SAFETY: the interpreter calls this as it calls any function, with the GIL held; the arguments live for the call.
-    unsafe {
-        let py = Python::assume_attached();
-        let Some(&plain) = PLAIN[COMPILE].get() else { return failed(py) };
-        let given = arguments(args, nargsf);
-        let found = match given.first() {
-            Some(&source) if is_text(source) => quietly(|| compiled_code(py, args, given, kwnames)),
-            _ => None,
-        };
-        let Some((code, source, filename)) = found else {
-            return call::vectorcall(plain, function, args, nargsf, kwnames);
-        };
-        if call::audit_compile(source.bytes, &filename) < 0 {
-            return ptr::null_mut();
+    let work = |py: Python<'_>| {
+        // SAFETY: the arguments are those of a vectorcall, and live for the call.
+        unsafe {
+            let &plain = PLAIN[COMPILE].get().ok_or_else(entry::internal)?;
+            let given = arguments(args, nargsf);
+            let found = match given.first() {
+                Some(&source) if is_text(source) => quietly(|| compiled_code(py, args, given, kwnames)),
+                _ => None,
+            };
+            let Some((code, source, filename)) = found else {
+                return Ok(call::vectorcall(plain, function, args, nargsf, kwnames));
+            };
+            if call::audit_compile(source.bytes, &filename) < 0 {
+                return Ok(ptr::null_mut());
+            }
+            Ok(code.into_ptr())
         }
-        code.into_ptr()
-    }
-}
-
-fn failed(py: Python<'_>) -> Object {
-    PySystemError::new_err("overlay_import failed internally").restore(py);
-    ptr::null_mut()
+    };
+    // SAFETY: the interpreter calls this as it calls any function, with the GIL held.
+    unsafe { entered(ptr::null_mut(), work) }
 }
 
 unsafe fn arguments<'a>(args: Args, nargsf: usize) -> &'a [Object] {
@@ -202,11 +202,6 @@ unsafe fn arguments<'a>(args: Args, nargsf: usize) -> &'a [Object] {
         let count = ffi::PyVectorcall_NARGS(nargsf);
         if count > 0 { slice::from_raw_parts(args, count as usize) } else { &[] }
     }
-}
-
-/// Looks something up; whatever goes wrong with that is no business of the program.
-fn quietly<T>(look_up: impl FnOnce() -> Option<T>) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(look_up)).unwrap_or_default()
 }
 
 unsafe fn is_text(object: Object) -> bool {

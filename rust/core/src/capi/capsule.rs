@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::entry::entered;
 use crate::public::{self, Outcome};
 
 /// The struct of the header, field for field.
@@ -26,16 +27,13 @@ pub fn new(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// 1: loaded; 2: already loaded; 0: failed, with an exception set.
 unsafe extern "C" fn import_load_overlay(module: *mut ffi::PyObject, name: *mut ffi::PyObject, force: c_int) -> c_int {
     // SAFETY: the header asks for the GIL and two live objects.
-    let (py, module, name) = unsafe {
-        let py = Python::assume_attached();
-        (py, Bound::from_borrowed_ptr(py, module), Bound::from_borrowed_ptr(py, name))
-    };
-    match public::load(&module, &name, force != 0) {
-        Ok(Outcome::Loaded) => 1,
-        Ok(Outcome::AlreadyLoaded) => 2,
-        Err(error) => {
-            error.restore(py);
-            0
-        }
+    unsafe {
+        entered(0, |py| {
+            let (module, name) = (Bound::from_borrowed_ptr(py, module), Bound::from_borrowed_ptr(py, name));
+            Ok(match public::load(&module, &name, force != 0)? {
+                Outcome::Loaded => 1,
+                Outcome::AlreadyLoaded => 2,
+            })
+        })
     }
 }

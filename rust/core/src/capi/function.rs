@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -17,9 +16,10 @@ use pyo3::types::PyCode;
 #[cfg(Py_3_13)]
 use pyo3::types::PyDict;
 
+use super::entry::entered;
 use super::placeholder;
 #[cfg(Py_3_12)]
-use super::{call, monitoring, placeholder::CodeHead, stack};
+use super::{call, entry, monitoring, placeholder::CodeHead, stack};
 use crate::bodies::Bodies;
 
 #[cfg(Py_3_13)]
@@ -125,17 +125,9 @@ pub unsafe fn hydrated(function: *mut ffi::PyObject) -> Hydrated {
     }
     let Some(loading) = Loading::begin(placeholder) else { return Hydrated::OwnEvent };
     // SAFETY: the GIL is held.
-    let py = unsafe { Python::assume_attached() };
-    let result = catch_unwind(AssertUnwindSafe(|| hydrate(py, function)))
-        .unwrap_or_else(|_| Err(PySystemError::new_err("overlay_import failed internally")));
+    let result = unsafe { entered(Hydrated::Failed, |py| hydrate(py, function).map(|()| Hydrated::Yes)) };
     drop(loading);
-    match result {
-        Ok(()) => Hydrated::Yes,
-        Err(error) => {
-            error.restore(py);
-            Hydrated::Failed
-        }
-    }
+    result
 }
 
 /// The loading of a body by this thread.
@@ -227,20 +219,13 @@ unsafe extern "C" fn first_call(
     // SAFETY: the interpreter calls this for a function that `created` gave it to, with arguments as it calls any
     // function; they are handed on as they are.
     unsafe {
-        let py = Python::assume_attached();
-        let Some(plain) = PLAIN.get() else { return ptr::null_mut() };
         match hydrated(function) {
             Hydrated::Yes => {}
             Hydrated::Failed => return ptr::null_mut(),
-            Hydrated::OwnEvent => return py.None().into_ptr(),
+            Hydrated::OwnEvent => return ffi::Py_NewRef(ffi::Py_None()),
         }
-        // Where they cannot be asked for, there are none.
-        let tools = monitoring::tools(py).unwrap_or_default();
-        let result = stack::nested(|| call::vectorcall(*plain, function, args, nargsf, kwnames));
-        if tools != 0 {
-            monitoring::leave_unseen(py, tools, function, result);
-        }
-        result
+        let Some(&plain) = PLAIN.get() else { return entered(ptr::null_mut(), |_| Err(entry::internal())) };
+        monitoring::unseen(function, || stack::nested(|| call::vectorcall(plain, function, args, nargsf, kwnames)))
     }
 }
 

@@ -1,15 +1,14 @@
 //! `OverlayLoader.exec_module`: a method descriptor, so that an import has no Python frame of ours.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use super::entry::entered;
 use super::types;
 use crate::importing;
 
@@ -47,17 +46,10 @@ pub fn exec_module<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny
 
 unsafe extern "C" fn exec_module_slot(loader: *mut ffi::PyObject, module: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls methods with the GIL held and live objects.
-    let (py, loader, module) = unsafe {
-        let py = Python::assume_attached();
-        (py, Bound::from_borrowed_ptr(py, loader), Bound::from_borrowed_ptr(py, module))
-    };
-    let result = catch_unwind(AssertUnwindSafe(|| importing::exec_module(&loader, &module)))
-        .unwrap_or_else(|_| Err(PySystemError::new_err("overlay_import failed internally")));
-    match result {
-        Ok(()) => py.None().into_ptr(),
-        Err(error) => {
-            error.restore(py);
-            ptr::null_mut()
-        }
+    unsafe {
+        entered(ptr::null_mut(), |py| {
+            importing::exec_module(&Bound::from_borrowed_ptr(py, loader), &Bound::from_borrowed_ptr(py, module))?;
+            Ok(py.None().into_ptr())
+        })
     }
 }

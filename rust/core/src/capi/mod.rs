@@ -5,6 +5,7 @@ pub mod call;
 pub mod capsule;
 pub mod class;
 pub mod code;
+pub mod entry;
 pub mod frame;
 pub mod function;
 pub mod interpreter;

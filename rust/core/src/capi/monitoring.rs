@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCFunction;
 
+use super::entry::{attached, quietly};
+
 /// Tools that programs can use; the interpreter's own two look at what was called themselves.
 const TOOLS: u8 = 6;
 
@@ -32,6 +34,29 @@ fn monitoring(py: Python<'_>) -> PyResult<&Monitoring> {
     })
 }
 
+/// Makes a first call of `function`, or one that looks like it, whose end no tool notices.
+///
+/// # Safety
+///
+/// The GIL is held, and the function is alive.
+pub unsafe fn unseen(function: *mut ffi::PyObject, call: impl FnOnce() -> *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        // Where they cannot be asked for, there are none.
+        let tools = attached(|py| quietly(|| tools(py).ok())).unwrap_or_default();
+        let result = call();
+        if tools != 0 {
+            attached(|py| {
+                quietly(|| {
+                    leave_unseen(py, tools, function, result);
+                    Some(())
+                })
+            });
+        }
+        result
+    }
+}
+
 /// The tools in use, a bit for each.
 pub fn tools(py: Python<'_>) -> PyResult<u8> {
     let monitoring = monitoring(py)?;
@@ -46,7 +71,7 @@ pub fn tools(py: Python<'_>) -> PyResult<u8> {
 
 /// Keeps the end of the first call of `function`, with this result, from the tools.
 #[cold]
-pub fn leave_unseen(py: Python<'_>, tools: u8, function: *mut ffi::PyObject, result: *mut ffi::PyObject) {
+fn leave_unseen(py: Python<'_>, tools: u8, function: *mut ffi::PyObject, result: *mut ffi::PyObject) {
     let raised = PyErr::take(py);
     // SAFETY: the function is alive: it has just been called.
     let function = unsafe { Bound::from_borrowed_ptr(py, function) };

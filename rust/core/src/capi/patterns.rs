@@ -64,7 +64,6 @@ fn attribute<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyA
 #[cfg(not(Py_3_12))]
 mod version {
     use std::ffi::c_void;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::ptr;
 
     use parking_lot::Mutex;
@@ -73,6 +72,7 @@ mod version {
     use pyo3::sync::PyOnceLock;
     use pyo3::types::{PyDict, PyTuple, PyType};
 
+    use super::super::entry::{attached, quietly};
     use super::super::types;
 
     /// Where the cache is.
@@ -125,19 +125,20 @@ mod version {
         // SAFETY: the interpreter calls this with a live instance of our type, a dict, and a live key; and dicts have
         // the slot that is asked for.
         unsafe {
-            let py = Python::assume_attached();
             let found = ffi::PyDict_GetItemWithError(cache, key);
             if !found.is_null() {
                 return ffi::Py_NewRef(found);
             }
-            if ffi::PyErr_Occurred().is_null() {
+            if !ffi::PyErr_Occurred().is_null() {
+                return ptr::null_mut();
+            }
+            let made = attached(|py| {
                 let cache = Bound::from_borrowed_ptr(py, cache).cast_into_unchecked::<PyDict>();
                 let key = Bound::from_borrowed_ptr(py, key);
-                if let Ok(Some(made)) = catch_unwind(AssertUnwindSafe(|| make(&cache, &key))) {
-                    return made.into_ptr();
-                }
-            } else {
-                return ptr::null_mut();
+                quietly(|| make(&cache, &key)).map(Bound::into_ptr)
+            });
+            if let Some(made) = made {
+                return made;
             }
             // Raises KeyError, as a dict does.
             match (*ffi::PyDict_Type.tp_as_mapping).mp_subscript {
@@ -165,17 +166,16 @@ mod version {
 
 #[cfg(Py_3_12)]
 mod version {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::ptr;
     use std::sync::OnceLock;
 
     use parking_lot::Mutex;
-    use pyo3::exceptions::PySystemError;
     use pyo3::ffi;
     use pyo3::intern;
     use pyo3::prelude::*;
 
-    use super::super::{call, function, monitoring, stack};
+    use super::super::entry::{attached, entered, quietly};
+    use super::super::{call, entry, function, monitoring, stack};
 
     /// Where the function is.
     pub const MODULE: &str = "re._compiler";
@@ -253,25 +253,18 @@ mod version {
         // SAFETY: the interpreter calls this as it calls any function, with the GIL held; the arguments live for the
         // call, and are handed on as they are.
         unsafe {
-            let py = Python::assume_attached();
             if ffi::PyVectorcall_NARGS(nargsf) == 2 && kwnames.is_null() && is_intact(function) {
-                let pattern = Bound::from_borrowed_ptr(py, *args);
-                let flags = Bound::from_borrowed_ptr(py, *args.add(1));
-                if let Ok(Some(found)) = catch_unwind(AssertUnwindSafe(|| super::find(&pattern, &flags))) {
-                    return found.into_ptr();
+                let found = attached(|py| {
+                    let pattern = Bound::from_borrowed_ptr(py, *args);
+                    let flags = Bound::from_borrowed_ptr(py, *args.add(1));
+                    quietly(|| super::find(&pattern, &flags)).map(Bound::into_ptr)
+                });
+                if let Some(found) = found {
+                    return found;
                 }
             }
-            let Some(&plain) = PLAIN.get() else {
-                PySystemError::new_err("overlay_import failed internally").restore(py);
-                return ptr::null_mut();
-            };
-            // Where they cannot be asked for, there are none.
-            let tools = monitoring::tools(py).unwrap_or_default();
-            let result = stack::nested(|| call::vectorcall(plain, function, args, nargsf, kwnames));
-            if tools != 0 {
-                monitoring::leave_unseen(py, tools, function, result);
-            }
-            result
+            let Some(&plain) = PLAIN.get() else { return entered(ptr::null_mut(), |_| Err(entry::internal())) };
+            monitoring::unseen(function, || stack::nested(|| call::vectorcall(plain, function, args, nargsf, kwnames)))
         }
     }
 }

@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
+use super::entry::entered;
 use super::types;
 use crate::names::lazy_attribute;
 use crate::state::{self, State};
@@ -72,14 +73,7 @@ fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
 /// Runs `work` with the dict as a Python object; a Rust error becomes the Python exception and `failed`.
 unsafe fn with_dict<T>(op: *mut ffi::PyObject, failed: T, work: impl FnOnce(&Bound<'_, PyDict>) -> PyResult<T>) -> T {
     // SAFETY: the interpreter calls slots and methods with the GIL held and a live instance of our type, a dict.
-    let (py, dict) = unsafe {
-        let py = Python::assume_attached();
-        (py, Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyDict>())
-    };
-    work(&dict).unwrap_or_else(|error| {
-        error.restore(py);
-        failed
-    })
+    unsafe { entered(failed, |py| work(&Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyDict>())) }
 }
 
 /// Loads what is pending under `key`.

@@ -12,8 +12,9 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyString, PyType};
 
+use super::entry::entered;
 use super::{call, method, pending_dict, types};
 use crate::load;
 use crate::state::{self, IMPORTS_NAMESAKE, State};
@@ -55,6 +56,7 @@ fn is_pending(module: &Bound<'_, PyModule>) -> bool {
 }
 
 fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+    Special::prepare(py);
     let dir = types::method(c"__dir__", ffi::PyMethodDefPointer { PyCFunction: dir }, ffi::METH_NOARGS);
     let slots = vec![
         types::slot(ffi::Py_tp_getattro, getattro as *mut c_void),
@@ -75,20 +77,14 @@ unsafe fn with_module<T>(
     work: impl FnOnce(&Bound<'_, PyModule>) -> PyResult<T>,
 ) -> T {
     // SAFETY: the interpreter calls slots and methods with the GIL held and a live instance of our type, a module.
-    let (py, module) = unsafe {
-        let py = Python::assume_attached();
-        (py, Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>())
-    };
-    work(&module).unwrap_or_else(|error| {
-        error.restore(py);
-        failed
-    })
+    unsafe { entered(failed, |py| work(&Bound::from_borrowed_ptr(py, op).cast_into_unchecked::<PyModule>())) }
 }
 
 unsafe extern "C" fn getattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter with live objects; see `with_module`. What is returned is a new reference.
     unsafe {
-        if !with_module(op, false, |module| before_reading(module, name)) {
+        let special = Special::find(name);
+        if special == Some(Special::Annotations) && !with_module(op, false, load_annotations) {
             return ptr::null_mut();
         }
         let found = ffi::PyObject_GenericGetAttr(op, name);
@@ -103,36 +99,67 @@ unsafe extern "C" fn getattro(op: *mut ffi::PyObject, name: *mut ffi::PyObject) 
                 call::module_getattr(module, &Bound::from_borrowed_ptr(module.py(), name))
             });
         }
-        with_module(op, ptr::null_mut(), |module| Ok(as_plain(module, name, found)))
+        match special {
+            Some(Special::Dict) => with_module(op, found, |module| {
+                expose(module);
+                Ok(found)
+            }),
+            // A plain module's own class.
+            Some(Special::Class) => {
+                ffi::Py_DECREF(found);
+                ffi::Py_NewRef((&raw mut ffi::PyModule_Type).cast())
+            }
+            _ => found,
+        }
+    }
+}
+
+/// Attributes that are more than what is in the dict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Annotations,
+    Dict,
+    Class,
+}
+
+static SPECIAL: PyOnceLock<[(Py<PyString>, Special); 4]> = PyOnceLock::new();
+
+impl Special {
+    fn prepare(py: Python<'_>) {
+        let name = |name| PyString::intern(py, name).unbind();
+        SPECIAL.get_or_init(py, || {
+            [
+                (name("__annotations__"), Special::Annotations),
+                (name("__annotate__"), Special::Annotations),
+                (name("__dict__"), Special::Dict),
+                (name("__class__"), Special::Class),
+            ]
+        });
+    }
+
+    /// Which one this is, if any. Asked at every read of a pending module.
+    unsafe fn find(name: *mut ffi::PyObject) -> Option<Self> {
+        // SAFETY: the caller holds the GIL.
+        let all = SPECIAL.get(unsafe { Python::assume_attached() })?;
+        all.iter().find(|(special, _)| special.as_ptr() == name).map(|&(_, special)| special)
     }
 }
 
 /// The annotations of a module are not there to be missed before they are whole. Returns true.
-fn before_reading(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject) -> PyResult<bool> {
-    let py = module.py();
-    if name == intern!(py, "__annotations__").as_ptr() || name == intern!(py, "__annotate__").as_ptr() {
-        if let Some(state) = answering(module) {
-            load::load_annotating(&module.dict(), &state)?;
-        }
+fn load_annotations(module: &Bound<'_, PyModule>) -> PyResult<bool> {
+    if let Some(state) = answering(module) {
+        load::load_annotating(&module.dict(), &state)?;
     }
     Ok(true)
 }
 
-/// What a plain module would have answered: its own class, and a dict in which every name is found.
-fn as_plain(module: &Bound<'_, PyModule>, name: *mut ffi::PyObject, found: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let py = module.py();
-    if name == intern!(py, "__dict__").as_ptr() {
-        if let Some(state) = answering(module) {
-            state.expose();
-            // Failing to make a type object leaves the dict as it is.
-            let _ = state.refresh(&module.dict());
-        }
-    } else if name == intern!(py, "__class__").as_ptr() {
-        // SAFETY: `found` is the reference to our class that we were given, and gives way to a new one.
-        unsafe { ffi::Py_DECREF(found) };
-        return py.get_type::<PyModule>().into_ptr();
+/// Whoever has the dict finds every name in it.
+fn expose(module: &Bound<'_, PyModule>) {
+    if let Some(state) = answering(module) {
+        state.expose();
+        // Failing to make a type object leaves the dict as it is.
+        let _ = state.refresh(&module.dict());
     }
-    found
 }
 
 /// An attribute that is not there: loads the overlay that has it, or does what a plain module does.

@@ -17,7 +17,8 @@ mod version {
 
     use pyo3::exceptions::PyRecursionError;
     use pyo3::ffi;
-    use pyo3::prelude::*;
+
+    use super::super::entry::entered;
 
     /// The beginning of a thread state: `Include/cpython/pystate.h` of each version.
     #[repr(C)]
@@ -62,11 +63,9 @@ mod version {
     pub fn nested<T>(call: impl FnOnce() -> *mut T) -> *mut T {
         let depth = DEPTH.get();
         if depth > SHALLOW && stack_left().is_some_and(|left| left < ENOUGH) {
+            let error = "maximum recursion depth exceeded while calling a function for the first time";
             // SAFETY: the GIL is held.
-            let py = unsafe { Python::assume_attached() };
-            PyRecursionError::new_err("maximum recursion depth exceeded while calling a function for the first time")
-                .restore(py);
-            return ptr::null_mut();
+            return unsafe { entered(ptr::null_mut(), |_| Err(PyRecursionError::new_err(error))) };
         }
         DEPTH.set(depth + 1);
         let state = thread_state();

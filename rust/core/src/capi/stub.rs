@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict, PyTuple};
 
+use super::entry::entered;
 use super::function::{self, Hydrated};
 use super::stack::{self, ThreadState};
 use super::{call, placeholder, types};
@@ -96,8 +97,8 @@ unsafe extern "C" fn negative(_handler: *mut ffi::PyObject) -> *mut ffi::PyObjec
         let state = stack::thread_state();
         let frame = (*(*state).cframe).current_frame;
         if !placeholder::is((*frame).f_code) || (*frame).locals[0].is_null() {
-            PyTypeError::new_err("bad operand type for unary -: 'FirstCall'").restore(py);
-            return ptr::null_mut();
+            let error = "bad operand type for unary -: 'FirstCall'";
+            return entered(ptr::null_mut(), |_| Err(PyTypeError::new_err(error)));
         }
         let function = Bound::from_borrowed_ptr(py, (*frame).f_func);
         let args = mem::replace(&mut (*frame).locals[0], ptr::null_mut());
