@@ -2,7 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format bench bench-rust conformance equivalence wheels clean always
+.PHONY: help setup demo test test-all lint format bench bench-rust conformance equivalence suites load kill memory fuzz
+.PHONY: reliability wheels clean always
 
 # Overlays are .pyc files: where writing these is forbidden there would be nothing to test or to time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,14 +12,18 @@ export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 export PIP_QUIET := 1
 
 PYTHON ?= python3
-# What test-all, conformance and bench must find, as in VERSIONS="3.12 3.13"; empty: whatever is there; conformance then
-# takes the one in .venv.
+# What test-all, bench and the trials must find, as in VERSIONS="3.12 3.13"; empty: whatever is there; a trial then takes
+# the one in .venv.
 VERSIONS :=
-# For tools/conformance, as in OPTIONS=--short or OPTIONS="json re"; for tools/equivalence and benches/run.py, as in
-# OPTIONS="--only rich".
+# For tools/conformance and the trials, as in OPTIONS=--short or OPTIONS="json re"; for tools/equivalence and
+# benches/run.py, as in OPTIONS="--only rich".
 OPTIONS :=
 BIN := .venv/bin
-RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+RUST := Cargo.toml Cargo.lock $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print)
+FUZZ := --manifest-path rust/fuzz/Cargo.toml
+# What a trial, $(1), is called with: the Python in .venv, or one after the other the wheels of VERSIONS.
+trial = $(if $(VERSIONS),tools/find-pythons $(VERSIONS) | sed 's/^[^ ]* //' | \
+  xargs -I{} $(BIN)/python $(1) --wheels dist --python {} $(OPTIONS),$(BIN)/python $(1) $(OPTIONS))
 PACKAGE := README.md LICENSE $(shell find overlay_import -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
 help:  ## list the tasks
@@ -31,6 +36,7 @@ demo: setup  ## real programs with and without overlays, then a module with lazy
 
 test: setup  ## the Rust tests, and the Python tests on the default Python
 	cargo test --workspace --exclude overlay-core
+	cargo test $(FUZZ) -p overlay-checks --target-dir target/checks
 	$(BIN)/pytest -n auto
 
 test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 to 3.15
@@ -39,6 +45,8 @@ test-all: wheels  ## the Python tests on the wheel of each CPython found, 3.11 t
 lint: setup .pythons/found  ## formatting, lints, types, and the stubs against the native module
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt $(FUZZ) --all --check
+	cargo clippy $(FUZZ) -p overlay-checks --all-targets --target-dir target/checks -- -D warnings
 	while read -r _ python; do PYO3_PYTHON=$$python cargo clippy -p overlay-core -- -D warnings </dev/null; done <.pythons/found
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -47,6 +55,7 @@ lint: setup .pythons/found  ## formatting, lints, types, and the stubs against t
 
 format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
 	cargo fmt --all
+	cargo fmt $(FUZZ) --all
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -56,13 +65,34 @@ bench: setup wheels  ## the benchmarks: overlays against all one would pick inst
 bench-rust: setup  ## the parts of the overlay file and of a first call, against memcpy and marshal.loads
 	$(BIN)/python benches/micro.py $(OPTIONS)
 
-conformance: $(if $(VERSIONS),wheels,setup)  ## CPython's own tests must give the same with overlays as without
-ifdef VERSIONS
-	tools/find-pythons $(VERSIONS) | sed 's/^[^ ]* //' | \
-	  xargs -I{} $(BIN)/python tools/conformance --wheels dist --python {} $(OPTIONS)
-else
-	$(BIN)/python tools/conformance $(OPTIONS)
-endif
+conformance suites load kill memory fuzz: $(if $(VERSIONS),wheels,setup)
+
+conformance:  ## CPython's own tests, and then real packages' own, must give the same with overlays as without
+	$(call trial,tools/conformance)
+	$(if $(filter-out --short,$(OPTIONS)),,$(call trial,tools/trials/suites.py))
+
+suites:  ## the part of conformance that takes real packages' own tests
+	$(call trial,tools/trials/suites.py)
+
+load:  ## many processes, threads, forks, signals; too little of everything; files that change under a living process
+	$(call trial,tools/trials/load.py)
+
+kill:  ## compiles, imports and bundles that are killed at any moment
+	$(call trial,tools/trials/kill.py)
+
+memory:  ## valgrind, AddressSanitizer, CPython's debug allocator, and counts that must stay what they are
+	tools/install-commands valgrind
+	$(call trial,tools/trials/memory.py)
+
+fuzz:  ## libFuzzer against what reads files and sources, ten minutes each
+	$(call trial,tools/trials/fuzz.py)
+
+reliability: wheels  ## all of the last six, and the figures of docs/reliability.md: some hours
+	$(MAKE) fuzz OPTIONS="--json tools/trials/results"
+	$(MAKE) conformance VERSIONS="$(or $(VERSIONS),3.11 3.13)" OPTIONS="--figures tools/trials/results"
+	for trial in load kill memory suites; do \
+	  $(MAKE) $$trial VERSIONS="$(or $(VERSIONS),3.11 3.13 3.15)" OPTIONS="--json tools/trials/results"; done
+	$(BIN)/python tools/trials/page.py
 
 equivalence: setup  ## real packages must be, function for function and event for event, what they are without overlays
 	$(BIN)/python tools/equivalence $(OPTIONS)

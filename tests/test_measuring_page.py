@@ -1,6 +1,6 @@
 """The page of `overlay-import bench --html` and `overlay-import report --format html`, in headless Chromium.
 
-`tools/install-browser` installs that. Where it, selenium or plotly is missing these tests are skipped; with
+`tools/install-commands` installs that. Where it, selenium or plotly is missing these tests are skipped; with
 OVERLAY_IMPORT_TEST_BROWSER=1 in the environment, as in continuous integration, they fail then.
 """
 
