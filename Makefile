@@ -52,6 +52,7 @@ lint: setup .pythons/found  ## formatting, lints, types, and the stubs against t
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest overlay_import._core
+	$(BIN)/python tools/trials/page.py --check
 
 format: .venv/.tools  ## format Rust and Python, and fix what ruff can fix
 	cargo fmt --all

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
 
 from overlay_import.measuring._processes import STARTUP
 
@@ -11,13 +12,32 @@ from overlay_import.measuring._processes import STARTUP
 def run(command: list[str], folder: str) -> int:
     """Runs the command with our streams; its logs go into the folder. Gives its exit status, or minus its signal.
 
-    Who ends a server by Ctrl-C ends the command, and wants the bundle. Raises `OSError` where it cannot be started.
+    Who ends a server by Ctrl-C ends the command, and wants the bundle. Who ends us by SIGTERM or SIGHUP ends the
+    command, too: it gets that signal, and so do we when it has ended. Raises `OSError` where it cannot be started.
     """
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    child: subprocess.Popen[bytes] | None = None
+    received: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        if child is not None:
+            child.send_signal(number)
+
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored, as by nohup, the command ignores, too.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, pass_on)
     try:
-        return subprocess.Popen(command, env=_environment(os.path.abspath(folder))).wait()
+        child = subprocess.Popen(command, env=_environment(os.path.abspath(folder)))
+        for each in received:
+            child.send_signal(each)
+        return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import overlay_import
-from overlay_import.cli import _output
+from overlay_import.cli import _ending, _output
 from overlay_import.cli._failure import Failure
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ def execute(options: argparse.Namespace) -> int:
         raise Failure(f"this Python is not supported: {overlay_import._unsupported}")
     commands = _commands(options.words)
     _check(options, commands)
+    return _ending.cleanly(lambda: _bundle(commands, options))
+
+
+def _bundle(commands: list[list[str]], options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = options.log or stack.enter_context(tempfile.TemporaryDirectory(prefix="overlay-import-"))
         os.makedirs(folder, exist_ok=True)
@@ -165,12 +169,14 @@ def _search(options: argparse.Namespace, trained: "Trained") -> None:
 
 def _write(options: argparse.Namespace, trained: "Trained") -> None:
     from overlay_import.bundling import _building
+    from overlay_import.cli import _litter
 
     contents = _building.compile_all(trained, options.check, options.lazy)
     if not contents.modules:
         reasons = _left_out(contents, trained, verbose=False)
         raise Failure(_plain("; ".join(["no module can be in a bundle", *reasons])))
     file = os.path.realpath(options.file) if os.path.islink(options.file) else os.path.abspath(options.file)
+    _litter.remove([os.path.dirname(file)])
     try:
         _building.write(file, contents, trained.folders, options.check, options.lazy)
     except ValueError as error:

@@ -14,6 +14,7 @@ import overlay_import
 from overlay_import.cli._failure import Failure
 
 if TYPE_CHECKING:
+    from overlay_import._core import _Level
     from overlay_import.cli._compiling import Result
 
 SUMMARY = "compile source files ahead of time"
@@ -42,14 +43,22 @@ def execute(options: argparse.Namespace) -> int:
     """Compiles; gives 1 where a file failed. Raises `Failure` for a path that makes no sense."""
     if overlay_import._unsupported:
         raise Failure(f"this Python is not supported: {overlay_import._unsupported}")
-    from overlay_import.cli import _reports, _sources
+    from overlay_import.cli import _litter, _reports, _sources
 
     sources = list(_sources.find(options.paths, options.levels, options.skip))
+    _litter.remove(_folders(sources, options.level))
     results = _compile(sources, options)
     with _reports.choose(options.quiet, options.verbose, len(sources)) as report:
         for result in results:
             report.add(result)
     return 1 if report.counts["failed"] else 0
+
+
+def _folders(sources: list[str], level: "_Level") -> set[str]:
+    """The folders of the overlay files."""
+    from overlay_import import _core
+
+    return {os.path.dirname(_core.cache_path(source, level)) for source in sources}
 
 
 def _compile(sources: list[str], options: argparse.Namespace) -> "Iterator[Result]":
@@ -64,11 +73,19 @@ def _compile(sources: list[str], options: argparse.Namespace) -> "Iterator[Resul
 
 
 def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int | None) -> "Iterator[Result]":
-    """The results in the order of the sources. The processes start before a progress bar's thread does."""
-    from concurrent.futures import ProcessPoolExecutor
+    """The results in the order of the sources. The processes start before a progress bar's thread does.
 
-    executor = ProcessPoolExecutor(jobs)
-    results = executor.map(work, sources, chunksize=8)
+    So they can be forks, on every version. Those of a fork server have semaphores with names, which Python complains of
+    where we are killed.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+    from multiprocessing import get_context
+
+    from overlay_import.cli import _ending
+
+    executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_ending.with_parent)
+    results = executor.map(partial(_ending.undisturbed, work), sources, chunksize=8)
     executor.shutdown(wait=False)
     return results
 
