@@ -1,7 +1,6 @@
 """From source to overlay file. Imported only when a module has to be compiled."""
 
 import _imp
-import _io
 import marshal
 import os
 import sys
@@ -11,7 +10,6 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined]
     _calc_mode,
     _classify_pyc,
     _compile_bytecode,
-    _path_isfile,
     _validate_timestamp_pyc,
 )
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from overlay_import._hook import OverlayLoader
 
 TIMESTAMP, UNCHECKED_HASH, CHECKED_HASH = 0b00, 0b01, 0b11
+_STICKY = 0o1000
 
 # While a bundle is trained: takes a module's name, its source file, and the numbers of the bodies used by its import.
 on_trained: "Callable[[str, str, list[int]], None] | None" = None
@@ -61,12 +60,12 @@ def compile_and_cache(
     except OSError:
         stats = None
     source = loader.get_data(path)
-    caches = stats is not None and not sys.dont_write_bytecode and _takes_files(os.path.dirname(cache_path), path)
+    caches = stats is not None and not sys.dont_write_bytecode and _takes_files(cache_path, path)
     parts = compile_parts(source, path, loader.name, lambda: _fresh_stock_code(loader, stats, cache_path))
     # As CPython, which caches modules but no scripts.
     if len(parts) == 1 and (not caches or loader.name == "__main__"):
         return parts[0].code, None, None
-    header = _header(_cached_mode(cache_path), source, stats or {"mtime": 0, "size": 0})
+    header = _header(_cached_mode(cache_path, path), source, stats or {"mtime": 0, "size": 0})
     bodies = bodies and caches
     file = build(parts, header, () if bodies else None)
     if bodies:
@@ -114,7 +113,7 @@ def compile_file(path: str, cache_path: str, mode: int = TIMESTAMP, bodies: bool
     parts = compile_parts(source, path)
     file = build(parts, _header(mode, source, stats), () if bodies else None)
     _make_folder(cache_path, path)
-    _core.write_file(cache_path, file, _calc_mode(path) & 0o666)
+    _core.write_file(cache_path, file, _mode(path))
 
 
 def build(parts: "list[Part]", header: bytes, keep: "Sequence[int] | None" = None) -> bytes:
@@ -157,16 +156,9 @@ def _header(mode: int, source: bytes, stats: "Mapping[str, float]") -> bytes:
     return MAGIC_NUMBER + flags + _imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), source)
 
 
-def _cached_mode(cache_path: str) -> int:
+def _cached_mode(cache_path: str, source: str) -> int:
     """The invalidation mode of the file to be replaced: PEP 552 wants a hash-based one to stay hash-based."""
-    if not _path_isfile(cache_path):
-        # Opening a FIFO would wait for somebody to write to it.
-        return TIMESTAMP
-    try:
-        with _io.open_code(cache_path) as file:
-            mode = int.from_bytes(file.read(8)[4:], "little")
-    except OSError:
-        return TIMESTAMP
+    mode = _core.cached_flags(cache_path, source)
     return mode if mode in (UNCHECKED_HASH, CHECKED_HASH) else TIMESTAMP
 
 
@@ -177,11 +169,11 @@ def _fresh_stock_code(
     if stats is None:
         return None
     cached = _stock_cache_path(cache_path)
-    # What is taken over would be believed for ever.
-    if _core.why_untrusted(cached, loader.path) is not None:
-        return None
     try:
-        data = loader.get_data(cached)
+        data = _core.read_trusted(cached, loader.path)
+        # What is taken over would be believed for ever.
+        if data is None:
+            return None
         details = {"name": loader.name, "path": cached}
         if _classify_pyc(data, loader.name, details) != TIMESTAMP:
             return None
@@ -199,27 +191,42 @@ def _stock_cache_path(cache_path: str) -> str:
     return stem + (level if level == ".pyc" else f".opt-{level}")
 
 
-def _takes_files(folder: str, source: str) -> bool:
+def _takes_files(cache_path: str, source: str) -> bool:
     """Whether a file may be written there. Where not, as in the system's Python, it would be built at each import."""
+    folder = os.path.dirname(cache_path)
     if _leads_astray(folder, source):
         _verbose_message("overlay cache in {!r} not written: it is another user's link", folder)
         return False
     while folder and not os.path.exists(folder):
         folder = os.path.dirname(folder)
-    if os.access(folder or os.curdir, os.W_OK):
+    if os.access(folder or os.curdir, os.W_OK) and not _is_stuck(cache_path, folder or os.curdir):
         return True
     _verbose_message("overlay cache in {!r} not written: no permission", folder)
     return False
 
 
+def _is_stuck(cache_path: str, folder: str) -> bool:
+    """Whether another user's file is there, in a folder (one like /tmp) where only he could replace it."""
+    try:
+        owner, status = os.lstat(cache_path).st_uid, os.stat(folder)
+    except OSError:
+        return False
+    return bool(status.st_mode & _STICKY) and os.geteuid() not in (0, owner, status.st_uid)
+
+
 def _write(cache_path: str, file: bytes, path: str) -> None:
     try:
         _make_folder(cache_path, path)
-        _core.write_file(cache_path, file, _calc_mode(path) & 0o666)
+        _core.write_file(cache_path, file, _mode(path))
     except OSError as error:
         _verbose_message("could not create {!r}: {!r}", cache_path, error)
     else:
         _verbose_message("wrote {!r}", cache_path)
+
+
+def _mode(source: str) -> int:
+    """As CPython's, but for the owner alone to write: files are replaced, and never written again."""
+    return _calc_mode(source) & 0o644  # type: ignore[no-any-return]
 
 
 def _make_folder(cache_path: str, source: str) -> None:
@@ -227,8 +234,8 @@ def _make_folder(cache_path: str, source: str) -> None:
     if _leads_astray(folder, source):
         raise OSError(f"{folder} is another user's link, which is not followed")
     if not os.path.isdir(folder):
-        # Whatever the umask, nobody gets in who cannot get at the sources.
-        mode = os.stat(os.path.dirname(source) or os.curdir).st_mode & 0o777 | 0o700
+        # Whatever the umask, nobody gets in who cannot get at the sources, nor takes files away in a folder like /tmp.
+        mode = os.stat(os.path.dirname(source) or os.curdir).st_mode & 0o1777 | 0o700
         os.makedirs(folder, mode, exist_ok=True)
 
 

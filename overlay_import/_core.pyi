@@ -21,6 +21,7 @@ __all__ = [
     "add_module_attributes",
     "build_file",
     "cache_path",
+    "cached_flags",
     "collect_at_startup",
     "compile_script",
     "describe_bundle",
@@ -31,6 +32,7 @@ __all__ = [
     "make_compiled",
     "may_declare",
     "module_status",
+    "read_trusted",
     "remove_module_attributes",
     "set_compiled",
     "set_level",
@@ -41,7 +43,6 @@ __all__ = [
     "stop_recording",
     "stop_recording_compiled",
     "trust_others",
-    "why_untrusted",
     "why_unused",
     "write_bundle",
     "write_file",
@@ -236,8 +237,14 @@ def trust_others(trust: bool) -> None:
 def why_unused(path: str, source: str) -> str | None:
     """Why the cache file `path` is not used for `source`; `None` where it is."""
 
-def why_untrusted(path: str, source: str) -> str | None:
-    """Why the cache file `path` of `source`, ours or CPython's own, must not be believed; `None` where it may."""
+def cached_flags(path: str, source: str) -> int | None:
+    """The flags, PEP 552's, of the cache file `path` of `source`. `None` where it is damaged, or not to be believed."""
+
+def read_trusted(path: str, source: str) -> bytes | None:
+    """What is in CPython's own cache file `path` of `source`; `None` where that is not to be believed.
+
+    Raises `OSError` where it cannot be read.
+    """
 
 def start_recording() -> None:
     """Records what is read and loaded from now on."""

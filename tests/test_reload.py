@@ -228,10 +228,14 @@ READS_WHAT_WAS = """
 VALUE = "new"
 seen = [CONSTANT, gone, globals()["moved"], "lazy_reader" in globals(), sorted(vars(sys.modules[__name__]))[0]]
 moved = "new moved"
+
+class Reader:
+    seen = [gone, CONSTANT]
+
 del gone
 
 def reader():
-    return seen
+    return seen, Reader.seen
 
 # overlay: lazy, CONSTANT
 CONSTANT = "new constant"

@@ -181,6 +181,26 @@ def test_an_import_that_crosses_a_load_finishes(project):
     assert at_once(lambda: module.x, import_other) == ["y", "y"]
 
 
+def test_who_has_just_let_go_of_a_module_is_not_taken_for_the_one_who_has_it(project, eager_switches):
+    """One waits for a name that the other loads, who then at once asks for what the first one is loading."""
+    project.write("a", "import b\n# overlay: lazy, x\nx = b.y\n")
+    code = """
+        import a, b, threading, time
+        def first():
+            b.y
+            print(a.x)
+        threads = [threading.Thread(target=first), threading.Thread(target=lambda: a.x)]
+        threads[0].start()
+        time.sleep(0.02)
+        threads[1].start()
+        for thread in threads:
+            thread.join()
+    """
+    project.write("b", "# overlay: lazy, y\nimport time\ntime.sleep(0.1)\ny = 'right'\n")
+    for _ in range(3):
+        assert project.run(code).stdout == "right\n"
+
+
 def test_an_import_that_touches_the_loading_name_finishes(project):
     project.write("other", "import m\ntry:\n    seen = m.x\nexcept AttributeError:\n    seen = None\n")
     module = project.module("m", "# overlay: lazy, x\nimport time\ntime.sleep(0.05)\nimport other\nx = 'x'\n")

@@ -3,8 +3,11 @@
 import contextlib
 import marshal
 import os
+import shutil
 import stat
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,7 @@ def test_a_cache_file_that_others_cannot_write_is_used(project, path, mode):
         (0o664, 0o646, "cache"),  # whoever is in the group can write the source as one of all
         (0o666, 0o664, "source"),
         (0o646, 0o664, "source"),
+        (0o622, 0o666, "cache"),
     ],
 )
 def test_who_can_write_the_source_may_write_the_cache_file(project, path, mode, source, origin):
@@ -109,6 +113,67 @@ def test_the_sources_owner_may_have_written_the_cache_file(project, path, owner,
     os.chown(path, SOMEBODY, SOMEBODY)
     os.chown(cache_of(path), owner, owner)
     assert again(project).origin == origin
+
+
+@root
+@pytest.mark.parametrize(("folder", "origin"), [(0o2775, "cache"), (0o2777, "source")])
+def test_a_member_of_the_sources_group_may_have_written_the_cache_file(project, path, folder, origin):
+    os.chown(path, SOMEBODY, SOMEBODY)
+    path.chmod(0o664)
+    os.chown(cache_of(path), SOMEBODY_ELSE, SOMEBODY)
+    cache_of(path).parent.chmod(folder)
+    assert again(project).origin == origin
+
+
+@root
+def test_a_source_that_anyone_can_write_has_a_cache_of_anyones(project, path):
+    path.chmod(0o666)
+    os.chown(cache_of(path), SOMEBODY, SOMEBODY)
+    assert again(project).origin == "cache"
+
+
+@root
+def test_a_planted_file_does_not_say_how_its_successor_is_checked(project, path):
+    cache = cache_of(path)
+    cache.write_bytes(b"xxxx" + _compiler.UNCHECKED_HASH.to_bytes(4, "little"))
+    assert again(project).origin == "source"
+    path.write_text(SOURCE.replace("UNIT = 2", "UNIT = 3  # changed"))
+    assert project.again("m").area(3) == 27
+    _compiler.compile_file(str(path), str(cache), _compiler.UNCHECKED_HASH)
+    os.chown(cache, SOMEBODY, SOMEBODY)
+    assert project.again("m").area(3) == 27
+    path.write_text(SOURCE.replace("UNIT = 2", "UNIT = 4  # changed again"))
+    assert project.again("m").area(3) == 36
+
+
+@root
+def test_a_file_that_cannot_be_replaced_is_not_built(tmp_path):
+    os.chmod(tmp_path.parent, 0o755)
+    folder = tempfile.mkdtemp(dir="/tmp")
+    try:
+        source = Path(folder, "m.py")
+        source.write_text(SOURCE)
+        cache = cache_of(source)
+        cache.parent.mkdir()
+        cache.write_bytes(b"another user's")
+        os.chown(cache, SOMEBODY, SOMEBODY)
+        for each, mode in ((folder, 0o755), (cache.parent, 0o1777)):
+            os.chmod(each, mode)
+        code = f"""
+            import os, sys
+            sys.path.insert(0, {str(tmp_path)!r})
+            import warm; warm.area(3)
+            from overlay_import import _compiler
+            os.seteuid({SOMEBODY_ELSE})
+            sys.path.insert(0, {folder!r})
+            _compiler._core.write_file = None
+            import m; print(m.area(3))
+            """
+        (tmp_path / "warm.py").write_text(SOURCE)
+        assert run_python(code, cwd=tmp_path).stdout == "18\n"
+        assert cache.read_bytes() == b"another user's"
+    finally:
+        shutil.rmtree(folder)
 
 
 @root
@@ -237,14 +302,14 @@ def test_a_umask_that_takes_all_rights_away_is_nobodys_error(tmp_path):
     assert (done.stdout, done.stderr) == ("18\n", "")
 
 
-def test_who_could_write_the_source_may_write_its_cache(tmp_path):
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o444])
+def test_files_are_replaced_and_need_be_written_by_nobody(tmp_path, mode):
     source = tmp_path / "m.py"
     source.write_text(SOURCE)
-    source.chmod(0o666)
-    with umask(0):
+    source.chmod(mode)
+    with umask(0o002):
         run_python("import m", cwd=tmp_path)
-    assert mode_of(cache_of(source)) == 0o666
-    with umask(0o022):
+        assert mode_of(cache_of(source)) == 0o644
         run_python("import m; assert overlay_import.status(m).origin == 'cache'", cwd=tmp_path)
 
 
@@ -272,6 +337,19 @@ def test_another_users_link_leads_no_cache_file_astray(tmp_path, owner, followed
     assert ("another user's link" in outcome.err) == (not followed)
     assert (tmp_path / "__pycache__").is_symlink()
     assert len(list((tmp_path / "elsewhere").iterdir())) == (2 if followed else 0)
+
+
+@root
+@pytest.mark.parametrize(("owner", "followed"), [(0, True), (SOMEBODY, False)])
+def test_a_bundle_goes_where_links_of_ones_own_lead(tmp_path, owner, followed):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/m.py").write_text(SOURCE)
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "m.overlays").symlink_to("victim")
+    os.lchown(tmp_path / "m.overlays", owner, owner)
+    assert command("bundle", "-o", "m.overlays", "lib", cwd=tmp_path).status == 0
+    assert ((tmp_path / "victim").read_bytes() == b"mine") == (not followed)
+    assert (tmp_path / "m.overlays").is_symlink() == followed
 
 
 def test_a_report_follows_no_link_that_lies_in_wait(tmp_path):

@@ -11,7 +11,7 @@ def check(file: str | None) -> None:
     """Raises `Failure` for a file that cannot be written: before the work, not after it. `None` is standard error."""
     if file is None or _is_special(file):
         return
-    target = os.path.realpath(file)
+    target = resolve(file)
     folder = os.path.dirname(target)
     if os.path.isdir(target):
         raise Failure(f"{file}: is a folder")
@@ -41,9 +41,15 @@ def write(file: str | None, text: str) -> None:
         if _is_special(file):
             _write_text(file, text)
         else:
-            write_whole(os.path.realpath(file), text)
+            write_whole(resolve(file), text)
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from None
+
+
+def resolve(file: str) -> str:
+    """The file that is to be written: a link is followed where this user or root has made it, and else replaced."""
+    is_followed = not os.path.islink(file) or os.lstat(file).st_uid in (0, os.geteuid())
+    return os.path.realpath(file) if is_followed else os.path.abspath(file)
 
 
 def write_whole(path: str, text: str, mode: int = 0o666) -> None:

@@ -175,7 +175,7 @@ def _write(options: argparse.Namespace, trained: "Trained") -> None:
     if not contents.modules:
         reasons = _left_out(contents, trained, verbose=False)
         raise Failure(_plain("; ".join(["no module can be in a bundle", *reasons])))
-    file = os.path.realpath(options.file) if os.path.islink(options.file) else os.path.abspath(options.file)
+    file = _output.resolve(options.file)
     _litter.remove([os.path.dirname(file)])
     try:
         _building.write(file, contents, trained.folders, options.check, options.lazy)

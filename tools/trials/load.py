@@ -274,7 +274,7 @@ def signals(trial: Trial) -> None:
         "raises in imports": "whose handler raises, also in imports",
     }
     for kind, words in kinds.items():
-        noted = ("signals", "came out") if "raises" in kind else ("signals", "half-loaded modules seen")
+        noted = ("signals", "lost") if "raises" in kind else ("signals", "half-loaded modules seen")
         seconds = trial.size(30, 0.5)
         trial.on_both(f"values under signals {words}", "load_threads.signals", seconds, kind, noted=noted)
 

@@ -83,7 +83,11 @@ def _import_alone(number, tally):
 
 
 def _busy(tally, known, number, end):
-    """Reloads shared modules, drops and imports its own, and touches both."""
+    """Executes shared modules anew, drops and imports its own, and touches both.
+
+    Not by `reload`: it takes the module out of `sys.modules` for a moment, and has its lock. A child forked at this
+    moment waits for ever to import it, with plain Python as well.
+    """
     user, chance = User(tally, known), random.Random(number)
     shared, own = SHARED[number::THREADS], OURS[number::THREADS]
     touches = [each for each in ALL if each[0] in own or each[0] in SHARED]
@@ -91,7 +95,8 @@ def _busy(tally, known, number, end):
         name, what = chance.choice(touches)
         try:
             if chance.random() < 0.1:
-                importlib.reload(sys.modules[chance.choice(shared)])
+                module = sys.modules[chance.choice(shared)]
+                module.__loader__.exec_module(module)
             if name in own and chance.random() < 0.5:
                 sys.modules.pop(name, None)
             user.do(name, what)

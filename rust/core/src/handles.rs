@@ -1,11 +1,13 @@
 //! What the hot path needs from Python, looked up once.
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_ulong};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::capi::call;
 use crate::level::Level;
 
 /// Objects of the interpreter and of importlib that every import uses.
@@ -14,7 +16,8 @@ pub struct Handles {
     pub call_with_frames_removed: Py<PyAny>,
     /// `importlib._bootstrap`, which knows who waits for an import.
     pub bootstrap: Py<PyAny>,
-    pub allocate_lock: Py<PyAny>,
+    /// `_thread.__dict__`: libraries of green threads put functions of their own there.
+    thread: Py<PyDict>,
     pub verbose_message: Py<PyAny>,
     pub fix_co_filename: Py<PyAny>,
     pub cache_from_source: Py<PyAny>,
@@ -66,12 +69,13 @@ impl Handles {
         // The modules behind importlib are there from the start; importing importlib itself would cost.
         let bootstrap = py.import("_frozen_importlib")?;
         let external = py.import("_frozen_importlib_external")?;
+        let thread = py.import("_thread")?;
         let cache_tag: String = sys.getattr("implementation")?.getattr("cache_tag")?.extract()?;
         let flags = sys.getattr("flags")?;
         let optimize: u8 = flags.getattr("optimize")?.extract()?;
         Ok(Self {
             call_with_frames_removed: bootstrap.getattr("_call_with_frames_removed")?.unbind(),
-            allocate_lock: py.import("_thread")?.getattr("allocate_lock")?.unbind(),
+            thread: thread.dict().unbind(),
             verbose_message: bootstrap.getattr("_verbose_message")?.unbind(),
             fix_co_filename: py.import("_imp")?.getattr("_fix_co_filename")?.unbind(),
             cache_from_source: external.getattr("cache_from_source")?.unbind(),
@@ -89,6 +93,16 @@ impl Handles {
             verbose: flags.getattr("verbose")?.extract::<i32>()? > 0,
             bootstrap: bootstrap.into_any().unbind(),
         })
+    }
+
+    /// A thread as importlib's locks know it.
+    pub fn thread_ident(&self, py: Python<'_>) -> PyResult<c_ulong> {
+        call::function(&self.thread.bind(py).as_any().get_item(intern!(py, "get_ident"))?, ())?.extract()
+    }
+
+    /// A lock as Python's own.
+    pub fn allocate_lock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.thread.bind(py).as_any().get_item(intern!(py, "allocate_lock"))?.call0()
     }
 
     /// How the cache files of the level are told from others.

@@ -227,7 +227,7 @@ fn from_cache<'py>(handles: &Handles, path: &Bound<'py, PyAny>, cache: &Path) ->
     if let Some(reason) = freshness::reason_against(py, handles, &image, &source)? {
         return Ok(Err(reason));
     }
-    if let Some(reason) = trust::reason_against_cache(&file, &source) {
+    if let Some(reason) = trust::reason_against_cache(cache, &file, &source) {
         return Ok(Err(reason));
     }
     let core = match image.payload(0) {
@@ -361,8 +361,13 @@ fn exec_with_overlays(
     }
     // From here on: the core itself may load overlays.
     state::register(&dict, Arc::clone(&state));
-    state.refresh(&dict)?;
-    let result = found.exec(handles, &dict).and_then(|()| take_over(py, &state, previous.as_ref()));
+    let ready = match &previous {
+        Some(previous) => load_read_by_classes(&dict, &previous.state, &state.image),
+        None => Ok(()),
+    };
+    let ready = ready.and_then(|()| state.refresh(&dict));
+    let result = ready.and_then(|()| found.exec(handles, &dict));
+    let result = result.and_then(|()| take_over(py, &state, previous.as_ref()));
     let result = result.and_then(|()| activate(module, &dict, &state));
     if let Err(error) = result {
         match previous {
@@ -460,6 +465,15 @@ fn load_left_behind(dict: &Bound<'_, PyDict>, state: &Arc<State>, next: Option<&
             let _ = load::load(dict, state, entry, false);
         }
     }
+}
+
+/// Loads the pending names that class bodies of the next core read: they look past every hook.
+fn load_read_by_classes(dict: &Bound<'_, PyDict>, state: &Arc<State>, next: &Image) -> PyResult<()> {
+    let keys = load::must_load(next, 0).into_iter().filter_map(|need| Some(next.entry(need)?.name?.key));
+    let mut pending = state.pending();
+    let found: Vec<_> = keys.filter_map(|key| state.image.find(key)).collect();
+    pending.retain(|entry| found.contains(entry));
+    load::load_ahead(dict, state, pending)
 }
 
 /// Loads the lazy names that are bound already, or were loaded before a reload: the overlay has the last word.

@@ -1,10 +1,14 @@
 //! What `overlay-import inspect` shows of a file.
 
-use std::fs;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use overlay_file::marshal::{self, Bodies, Hollow};
-use overlay_file::{Image, Kind};
+use overlay_file::{Cache, FileError, Image, Kind};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
@@ -23,29 +27,45 @@ pub fn cache_path(source: &Bound<'_, PyAny>, level: Level) -> PyResult<std::ffi:
 /// Why the cache file `path` is not used for `source`; `None` where it is. Reads no payload but the core.
 #[pyfunction]
 pub fn why_unused(py: Python<'_>, path: PathBuf, source: PathBuf) -> PyResult<Option<String>> {
-    let image = match Image::open(&path) {
-        Ok(image) => image,
+    let (image, file) = match open(&path) {
+        Ok(opened) => opened,
         Err(error) => return Ok(Some(error.to_string())),
     };
     let source = SourceFile::new(source);
     if let Some(reason) = freshness::reason_against(py, handles::get(py)?, &image, &source)? {
         return Ok(Some(reason));
     }
-    let reason = reason_against_writers(&path, &source);
+    let reason = trust::reason_against_cache(&path, &file, &source);
     Ok(reason.or_else(|| image.payload(0).err().map(|error| error.to_string())))
 }
 
-/// Why the cache file `path` of `source`, ours or CPython's own, must not be believed; `None` where it may.
+/// The header's flags of the cache file `path` of `source`: PEP 552's. `None` where it is damaged, or not to be believed.
 #[pyfunction]
-pub fn why_untrusted(path: PathBuf, source: PathBuf) -> Option<String> {
-    reason_against_writers(&path, &SourceFile::new(source))
+pub fn cached_flags(path: PathBuf, source: PathBuf) -> Option<u32> {
+    let (image, file) = open(&path).ok()?;
+    let flags = image.header()[4..8].try_into().ok().map(u32::from_le_bytes);
+    flags.filter(|_| trust::reason_against_cache(&path, &file, &SourceFile::new(source)).is_none())
 }
 
-fn reason_against_writers(path: &Path, source: &SourceFile) -> Option<String> {
-    match fs::metadata(path) {
-        Ok(file) => trust::reason_against_cache(&file, source),
-        Err(error) => Some(error.to_string()),
+/// An image, and what the file system knows of that very file.
+fn open(path: &Path) -> Result<(Arc<Image>, Metadata), FileError> {
+    Cache::new(NonZeroUsize::MIN).open(path)
+}
+
+/// What is in CPython's own cache file `path` of `source`; `None` where that is not to be believed.
+///
+/// Raises `OSError` where it cannot be read.
+#[pyfunction]
+pub fn read_trusted<'py>(py: Python<'py>, path: PathBuf, source: PathBuf) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    // Nothing holds up the opening, as a FIFO would; and what was looked at is what is read.
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(&path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || trust::reason_against_cache(&path, &metadata, &SourceFile::new(source)).is_some() {
+        return Ok(None);
     }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(PyBytes::new(py, &bytes)))
 }
 
 /// What a file holds: header, identity, length, and its entries (the core first), each with its checksum tried.

@@ -53,7 +53,7 @@ mod _core {
     #[pymodule_export]
     use crate::importing::_compile_source;
     #[pymodule_export]
-    use crate::inspecting::{cache_path, describe_file, why_untrusted, why_unused};
+    use crate::inspecting::{cache_path, cached_flags, describe_file, read_trusted, why_unused};
     #[pymodule_export]
     use crate::learning::start_training;
     #[pymodule_export]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use overlay_file::Kind;
+use overlay_file::{Image, Kind};
 use pyo3::exceptions::{PyAttributeError, PyException};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -101,9 +101,7 @@ pub fn load_ahead(dict: &Bound<'_, PyDict>, state: &Arc<State>, entries: Vec<u32
 ///
 /// A name that the program has bound itself in the meantime stays as it is.
 pub fn load_needs(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, before: bool) -> PyResult<()> {
-    let Some(found) = state.image.entry(entry) else { return Ok(()) };
-    let needs = found.needs.take((found.flags >> MUST_LOAD_SHIFT) as usize);
-    for need in needs.filter(|&need| (need < entry) == before).collect::<Vec<_>>() {
+    for need in must_load(&state.image, entry).into_iter().filter(|&need| (need < entry) == before) {
         if before && !state.is_running(need) && is_bound(dict, state, need)? {
             state.settle(need);
         } else {
@@ -111,6 +109,12 @@ pub fn load_needs(dict: &Bound<'_, PyDict>, state: &Arc<State>, entry: u32, befo
         }
     }
     Ok(())
+}
+
+/// The overlays that must be loaded with an entry.
+pub fn must_load(image: &Image, entry: u32) -> Vec<u32> {
+    let Some(found) = image.entry(entry) else { return Vec::new() };
+    found.needs.take((found.flags >> MUST_LOAD_SHIFT) as usize).collect()
 }
 
 /// Notes which lazy names the code of `entry` reads, before it runs.

@@ -17,13 +17,9 @@ use pyo3::types::{PyDict, PyList};
 use crate::capi::call;
 use crate::handles;
 
-unsafe extern "C" {
-    /// PyO3 does not declare it. What Python calls a thread's `ident`.
-    fn PyThread_get_thread_ident() -> c_ulong;
-}
-
-/// Seconds after which a thread that waits looks whether it waits for itself: others may have begun to, meanwhile.
-const PATIENCE: f64 = 0.01;
+/// Seconds after which a thread that waits looks whether it waits for itself, as others may have begun to meanwhile: at
+/// first, and in the end.
+const PATIENCE: (f64, f64) = (0.01, 0.2);
 
 /// A thread of a process.
 type Waiter = (u32, c_ulong);
@@ -41,6 +37,12 @@ struct Holder {
     depth: u32,
     /// Locks of Python's, held, each of which a thread waits for.
     waiters: Vec<Py<PyAny>>,
+}
+
+impl Holder {
+    fn owner(&self) -> Option<c_ulong> {
+        (self.depth > 0).then_some(self.thread)
+    }
 }
 
 /// What has to be released.
@@ -65,9 +67,9 @@ impl ModuleLock {
     /// Waits for other threads' loads; `None` where that would be a deadlock. What a signal handler raises meanwhile
     /// comes out.
     pub fn acquire(self: &Arc<Self>, py: Python<'_>) -> PyResult<Option<Held>> {
-        // SAFETY: the call has no conditions.
-        let this = unsafe { PyThread_get_thread_ident() };
+        let this = handles::get(py)?.thread_ident(py)?;
         let mut wake = None;
+        let mut patience = PATIENCE.0;
         loop {
             if let Some(held) = self.take(this) {
                 return Ok(Some(held));
@@ -79,13 +81,14 @@ impl ModuleLock {
                 Some(wake) => wake,
                 None => wake.insert(self.make_wake(py)?),
             };
-            self.wait(this, wake)?;
+            self.wait(this, wake, patience)?;
+            patience = PATIENCE.1.min(patience * 2.0);
         }
     }
 
     fn take(self: &Arc<Self>, thread: c_ulong) -> Option<Held> {
         let mut holder = self.0.lock();
-        if holder.depth > 0 && holder.thread != thread {
+        if holder.owner().is_some_and(|owner| owner != thread) {
             return None;
         }
         holder.thread = thread;
@@ -94,13 +97,13 @@ impl ModuleLock {
     }
 
     fn make_wake<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let wake = handles::get(py)?.allocate_lock.bind(py).call0()?;
+        let wake = handles::get(py)?.allocate_lock(py)?;
         wake.call_method0(intern!(py, "acquire"))?;
         Ok(wake)
     }
 
-    /// Until the lock is free, or for a while.
-    fn wait(self: &Arc<Self>, this: c_ulong, wake: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Until the lock is free, or for so many seconds.
+    fn wait(self: &Arc<Self>, this: c_ulong, wake: &Bound<'_, PyAny>, patience: f64) -> PyResult<()> {
         {
             let mut holder = self.0.lock();
             if !holder.waiters.iter().any(|waiter| waiter.is(wake)) {
@@ -110,15 +113,19 @@ impl ModuleLock {
         let key = (process::id(), this);
         WAITING.lock().insert(key, Arc::clone(self));
         let acquire = wake.getattr(intern!(wake.py(), "acquire"));
-        let result = acquire.and_then(|acquire| call::function(&acquire, (true, PATIENCE)));
+        let result = acquire.and_then(|acquire| call::function(&acquire, (true, patience)));
         let waited = WAITING.lock().remove(&key);
         drop(waited);
         result.map(drop)
     }
 
+    fn owner(&self) -> Option<c_ulong> {
+        self.0.lock().owner()
+    }
+
     /// Whether whoever holds this lock waits for `this` thread in the end.
     fn is_waiting_for(&self, py: Python<'_>, this: c_ulong) -> PyResult<bool> {
-        let mut threads = vec![self.0.lock().thread];
+        let mut threads = Vec::from_iter(self.owner());
         let mut seen = HashSet::new();
         while let Some(thread) = threads.pop() {
             if thread == this {
@@ -126,7 +133,7 @@ impl ModuleLock {
             }
             if seen.insert(thread) {
                 let lock = WAITING.lock().get(&(process::id(), thread)).cloned();
-                threads.extend(lock.map(|lock| lock.0.lock().thread));
+                threads.extend(lock.and_then(|lock| lock.owner()));
                 threads.extend(importing_threads(py, thread)?);
             }
         }

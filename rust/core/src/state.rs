@@ -307,9 +307,14 @@ pub fn of_module(module: &Bound<'_, PyModule>) -> Option<Arc<State>> {
 
 /// The state that answers misses of the module with this dict.
 pub fn answering(dict: *mut pyo3::ffi::PyObject) -> Option<Arc<State>> {
-    let state = of_dict(dict)?;
-    let before = state.before.lock().clone();
-    Some(before.unwrap_or(state))
+    let mut state = of_dict(dict)?;
+    loop {
+        let before = state.before.lock().clone();
+        match before {
+            Some(before) => state = before,
+            None => return Some(state),
+        }
+    }
 }
 
 pub fn register(dict: &Bound<'_, PyDict>, state: Arc<State>) {

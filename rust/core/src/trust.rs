@@ -1,7 +1,8 @@
 //! Whose files are believed. A checksum is no signature: whoever can write a file of code can have any code run.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
@@ -31,7 +32,7 @@ pub fn reason_against(file: &Metadata) -> Option<String> {
 }
 
 /// The same for the cache file of a source. Whoever can write the source needs no cache file to have his code run.
-pub fn reason_against_cache(file: &Metadata, source: &SourceFile) -> Option<String> {
+pub fn reason_against_cache(path: &Path, file: &Metadata, source: &SourceFile) -> Option<String> {
     if trusts_all() {
         return None;
     }
@@ -41,18 +42,32 @@ pub fn reason_against_cache(file: &Metadata, source: &SourceFile) -> Option<Stri
     }
     let reason = reason_against(file)?;
     match source.metadata() {
-        Ok(source) if is_as_safe_as(source, file) => None,
+        Ok(metadata) if is_as_safe_as(metadata, &source.path, path, file) => None,
         _ => Some(reason),
     }
 }
 
-/// Whether nobody can write the file but those who can write its source, and root and this user.
-fn is_as_safe_as(source: &Metadata, file: &Metadata) -> bool {
-    let anyone_writes_source = source.mode() & OTHERS != 0;
-    let group_writes_source = anyone_writes_source || source.mode() & GROUP != 0 && source.gid() == file.gid();
-    (source.uid() == file.uid() || has_safe_owner(file))
-        && (file.mode() & OTHERS == 0 || anyone_writes_source)
-        && (file.mode() & GROUP == 0 || group_writes_source)
+/// Whether nobody can write the file, or has written it, but those who can write its source, and root and this user.
+fn is_as_safe_as(source: &Metadata, source_path: &Path, path: &Path, file: &Metadata) -> bool {
+    let has_owner = source.uid() == file.uid() || has_safe_owner(file);
+    if has_owner && has_safe_mode(file) {
+        return true;
+    }
+    // Who gets at the one must get at the other: a folder of caches elsewhere may be open to more people.
+    let folder = path.parent().filter(|folder| folder.parent() == source_path.parent());
+    let Some(folder) = folder else { return false };
+    if source.mode() & OTHERS != 0 {
+        return true;
+    }
+    let is_of_group = source.mode() & GROUP != 0 && source.gid() == file.gid();
+    let is_a_members = || is_closed(folder) && folder.parent().is_some_and(is_closed);
+    is_of_group && file.mode() & OTHERS == 0 && (has_owner || is_a_members())
+}
+
+/// Whether only its owner and its group can make files in a folder, which may give them its group.
+fn is_closed(folder: &Path) -> bool {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::metadata(folder).is_ok_and(|folder| folder.mode() & OTHERS == 0)
 }
 
 fn trusts_all() -> bool {
