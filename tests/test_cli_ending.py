@@ -74,6 +74,16 @@ def test_the_processes_of_compile_end_with_it(tree, number):
     assert list(tree.glob("__pycache__/.*")) == []
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_compile_without_processes_ends_at_once(tree, number):
+    process = started("compile", "-j", "1", "pipe.py", "other.py", cwd=tree)
+    with ended(process), open(tree / "pipe.py", "wb"):
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (-number, "")
+    assert list(tree.glob("__pycache__/.*")) == []
+
+
 def test_a_process_of_compile_ends_though_its_file_cannot_be_read(tree):
     code = "import sys; from overlay_import.cli import _ending, main; _ending._LONGEST = 0.1; sys.exit(main())"
     command = [sys.executable, "-c", code, "compile", "-j", "2", "pipe.py", "other.py"]

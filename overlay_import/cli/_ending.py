@@ -46,10 +46,13 @@ def cleanly(work: Callable[[], int]) -> int:
 
 
 def with_parent() -> None:
-    """Ends this process, a worker of `multiprocessing`, when its parent has ended, however that was.
+    """Ends this process, a worker of `multiprocessing`, when its parent has ended, however that was, and no earlier.
 
-    Else it would wait for work for ever: it holds both ends of the pipe that the work comes through.
+    Else it would wait for work for ever: it holds both ends of the pipe that the work comes through. What a terminal
+    or a supervisor sends to the parent, it sends to us as well.
     """
+    for number in (signal.SIGINT, *_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

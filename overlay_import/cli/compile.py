@@ -7,15 +7,19 @@ compiled. Files for python -O are made by running this command with python -O.
 import argparse
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import overlay_import
 from overlay_import.cli._failure import Failure
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from overlay_import._core import _Level
     from overlay_import.cli._compiling import Result
+
+    _Results = Generator[Result, None, None]
 
 SUMMARY = "compile source files ahead of time"
 
@@ -43,12 +47,22 @@ def execute(options: argparse.Namespace) -> int:
     """Compiles; gives 1 where a file failed. Raises `Failure` for a path that makes no sense."""
     if overlay_import._unsupported:
         raise Failure(f"this Python is not supported: {overlay_import._unsupported}")
-    from overlay_import.cli import _litter, _reports, _sources
+    from overlay_import.cli import _ending, _litter, _sources
 
     sources = list(_sources.find(options.paths, options.levels, options.skip))
     _litter.remove(_folders(sources, options.level))
-    results = _compile(sources, options)
-    with _reports.choose(options.quiet, options.verbose, len(sources)) as report:
+    return _ending.cleanly(lambda: _report(sources, options))
+
+
+def _report(sources: list[str], options: argparse.Namespace) -> int:
+    from contextlib import closing
+
+    from overlay_import.cli import _reports
+
+    with (
+        closing(_compile(sources, options)) as results,
+        _reports.choose(options.quiet, options.verbose, len(sources)) as report,
+    ):
         for result in results:
             report.add(result)
     return 1 if report.counts["failed"] else 0
@@ -61,18 +75,18 @@ def _folders(sources: list[str], level: "_Level") -> set[str]:
     return {os.path.dirname(_core.cache_path(source, level)) for source in sources}
 
 
-def _compile(sources: list[str], options: argparse.Namespace) -> "Iterator[Result]":
+def _compile(sources: list[str], options: argparse.Namespace) -> "_Results":
     from functools import partial
 
     from overlay_import.cli._compiling import compile_one
 
     work = partial(compile_one, mode=options.mode, level=options.level, force=options.force)
     if options.jobs == 1:
-        return map(work, sources)
+        return (work(source) for source in sources)
     return _in_processes(work, sources, options.jobs or None)
 
 
-def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int | None) -> "Iterator[Result]":
+def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int | None) -> "_Results":
     """The results in the order of the sources. The processes start before a progress bar's thread does.
 
     So they can be forks, on every version. Those of a fork server have semaphores with names, which Python complains of
@@ -85,9 +99,15 @@ def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int
     from overlay_import.cli import _ending
 
     executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_ending.with_parent)
-    results = executor.map(partial(_ending.undisturbed, work), sources, chunksize=8)
-    executor.shutdown(wait=False)
-    return results
+    return _until_the_end(executor, executor.map(partial(_ending.undisturbed, work), sources, chunksize=8))
+
+
+def _until_the_end(executor: "Executor", results: "Iterator[Result]") -> "_Results":
+    """The results; what has not begun when they are closed never does."""
+    try:
+        yield from results
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _count(text: str) -> int:

@@ -37,15 +37,17 @@ class Record:
     def close(self, file: Path | None = None) -> int:
         """Prints the closing line, and writes the figures as JSON, in a folder under a name of their own.
 
-        Returns the exit status: 1 where one is wrong.
+        Those that stand in the file and were not tried again stay. Returns the exit status: 1 where one is wrong.
         """
         wrong = sum(figure.wrong for figure in self.figures)
         tried = sum(figure.tried for figure in self.figures)
         print(f"{self.trial} {self.version}: {len(self.figures)} figures, {tried:,} tried, {wrong:,} wrong", flush=True)
         if file:
-            content = {"trial": self.trial, "version": self.version, "figures": [asdict(each) for each in self.figures]}
             if file.is_dir():
                 file /= f"{self.trial}-{self.version}.json"
+            known = json.loads(file.read_text())["figures"] if file.exists() else []
+            figures = {each["what"]: each for each in [*known, *map(asdict, self.figures)]}
+            content = {"trial": self.trial, "version": self.version, "figures": list(figures.values())}
             file.write_text(json.dumps(content, indent=1) + "\n")
         if not self.figures:
             print(f"{self.trial}: nothing was tried", file=sys.stderr)

@@ -334,7 +334,9 @@ def send_signals(arena: Arena, rounds: int) -> None:
         nothing_seen = name == "bundle" and (number, status) == (signal.SIGINT, 2)
         if status not in (-number, 128 + number, 0) and not nothing_seen:
             faults.append(f"exit status {status}")
-        faults += [f"{file.name} is left behind" for file in arena.litter()]
+        # A program is ended in the middle of whatever it does, as with plain Python; our own commands are not.
+        if name != "run":
+            faults += [f"{file.name} is left behind" for file in arena.litter()]
         arena.judge(faults, f"{name}, {number.name} to {'all of the group' if whole else 'the command alone'}")
         arena.clean_up()
 
