@@ -67,11 +67,11 @@ class Environment:
     def compile(self, left_out: str, folder: str) -> None:
         """Compiles what is in the folder ahead. Some files are broken on purpose: the exit status says nothing."""
         command = [self.python, "-W", "ignore", "-m", "overlay_import", "compile", "-qq", "-j", "0", "-x", left_out]
-        subprocess.run([*command, folder], env=self.variables, check=False)
+        subprocess.run([*command, folder], env=self.variables, cwd=self.work, check=False)
 
     def tell(self, *command: str, cwd: Path | None = None) -> None:
-        """Runs an `overlay-import` command in it."""
-        check([self.python, "-m", "overlay_import", *command], env=self.variables, cwd=cwd)
+        """Runs an `overlay-import` command in it, and never where the checkout would be imported."""
+        check([self.python, "-m", "overlay_import", *command], env=self.variables, cwd=cwd or self.work)
 
     @contextmanager
     def enabled(self, bundle: Path | None) -> Iterator[None]:
@@ -85,7 +85,7 @@ class Environment:
     def origin(self) -> str:
         """Where a module that all suites use comes from: "bundle", "cache", or a path where nothing is served."""
         probe = "import _pytest.main, overlay_import; print(overlay_import.status(_pytest.main).origin)"
-        return check([self.python, "-c", probe], env=self.variables)
+        return check([self.python, "-c", probe], env=self.variables, cwd=self.work)
 
     def source(self, suite: Suite) -> Path:
         """The folder of the suite's source distribution."""
