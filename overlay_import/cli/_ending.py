@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, TypeVar
 
@@ -12,6 +13,7 @@ _R = TypeVar("_R")
 
 # What service managers, containers and terminals that are closed send.
 _SIGNALS = signal.SIGTERM, signal.SIGHUP
+_FROM_OUTSIDE = (signal.SIGINT, *_SIGNALS)
 # In seconds: that a worker whose parent has ended may still work. One file takes less, unless it is on a dead disk.
 _LONGEST = 5
 # Held while a worker works.
@@ -45,14 +47,26 @@ def cleanly(work: Callable[[], int]) -> int:
             signal.raise_signal(received[0])
 
 
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Signals wait until the block, which starts processes, has ended: one that strikes in the midst of it leaves locks
+    behind that somebody waits for. The processes get `with_parent` to begin with."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_OUTSIDE)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def with_parent() -> None:
     """Ends this process, a worker of `multiprocessing`, when its parent has ended, however that was, and no earlier.
 
     Else it would wait for work for ever: it holds both ends of the pipe that the work comes through. What a terminal
     or a supervisor sends to the parent, it sends to us as well.
     """
-    for number in (signal.SIGINT, *_SIGNALS):
+    for number in _FROM_OUTSIDE:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_OUTSIDE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -99,7 +99,9 @@ def _in_processes(work: "Callable[[str], Result]", sources: list[str], jobs: int
     from overlay_import.cli import _ending
 
     executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_ending.with_parent)
-    return _until_the_end(executor, executor.map(partial(_ending.undisturbed, work), sources, chunksize=8))
+    with _ending.put_off():
+        results = executor.map(partial(_ending.undisturbed, work), sources, chunksize=8)
+    return _until_the_end(executor, results)
 
 
 def _until_the_end(executor: "Executor", results: "Iterator[Result]") -> "_Results":

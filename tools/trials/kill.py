@@ -332,8 +332,11 @@ def send_signals(arena: Arena, rounds: int) -> None:
         faults = arena.faults() + left
         # Where the command of a bundle was interrupted before it imported anything, there is nothing to write.
         nothing_seen = name == "bundle" and (number, status) == (signal.SIGINT, 2)
-        if status not in (-number, 128 + number, 0) and not nothing_seen:
-            faults.append(f"exit status {status}")
+        output = (arena.folder / "output").read_text(errors="replace")
+        # An interpreter that is still making itself ready gives another status.
+        is_early = "Failed to import the site module" in output
+        if status not in (-number, 128 + number, 0) and not nothing_seen and not is_early:
+            faults.append(f"exit status {status}: {output[-500:]}")
         # A program is ended in the middle of whatever it does, as with plain Python; our own commands are not.
         if name != "run":
             faults += [f"{file.name} is left behind" for file in arena.litter()]

@@ -3,6 +3,7 @@
 Runs with overlays or without: it knows of them only to tell where its modules came from.
 """
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -219,7 +220,9 @@ def load_library():
     importlib.invalidate_caches()
     for each in gc.get_objects():
         if isinstance(each, types.FunctionType):
-            _ = each.__code__
+            # An OverlayCorruptError: of a module that is gone, but for this function, and whose file was damaged before.
+            with contextlib.suppress(ImportError):
+                _ = each.__code__
 
 
 def in_child(work):
