@@ -220,7 +220,7 @@ def load_library():
     importlib.invalidate_caches()
     for each in gc.get_objects():
         if isinstance(each, types.FunctionType):
-            # An OverlayCorruptError: of a module that is gone, but for this function, and whose file was damaged before.
+            # OverlayCorruptError: of a module that is gone but for this function, and whose file was damaged before.
             with contextlib.suppress(ImportError):
                 _ = each.__code__
 
