@@ -260,6 +260,9 @@ def ends(trial: Trial) -> None:
             for side in SERVED:
                 outcome.add(trial.world.run(side, "load_forks.ends", where, 1 + number, status=7, cache=cache))
         after = trial.world.run("bodies", "load_scene.everything", cache=cache)
+        # A thread may have been writing a file when the process ended, as one that is killed.
+        for litter in cache.rglob(".overlay-*.tmp"):
+            litter.unlink()
         again = trial.play("bodies", "load_files.verify", cache=cache)
         outcome.add(after)
         outcome.add(again)
